@@ -146,7 +146,9 @@ def test_source(proc:ExportTests, # after all cells have been seen
     if not proc.module: raise ValueError(f'{nb_name} has test cells and no `#| default_exp`')
     imports = {**proc.imports, 'grade': f'from {package}.exercises import grade'}
     exported = proc.exported - ({'grade'} if proc.module != 'exercises' else set())
-    head = resolve(needed_names('\n\n'.join(parts)), imports, exported, f'{package}.{proc.module}', nb_name)
+    shared = set().union(*(top_level(ast.parse(p)) | set(import_lines(p)) for p in parts))
+    need = set().union(*map(needed_names, parts)) - shared
+    head = resolve(need, imports, exported, f'{package}.{proc.module}', nb_name)
     return HEADER.format(nb_name) + '\n'.join([*head, '', '']) + '\n' + '\n\n'.join(parts)
 
 test_source.__test__ = False

@@ -7,7 +7,7 @@ __all__ = ['to_uint8', 'encode', 'encode_small', 'Picture', 'figure', 'shown', '
            'show_row', 'Table', 'quiet', 'progress', 'Latest', 'Lab', 'with_note']
 
 # %% ../nbs/94_figures.ipynb #a16cecd5
-import html, io, os
+import html, io, os, sys
 import cv2
 import numpy as np
 from fastcore.basics import patch
@@ -194,8 +194,9 @@ def _repr_html_(self:Table):
 
 # %% ../nbs/94_figures.ipynb #b594bbd1
 def quiet()->bool:
-    "True when outputs are being saved or nobody watches."
-    return bool(os.environ.get('IN_TEST') or os.environ.get('IMGOPT_QUIET') or os.environ.get('PYTEST_CURRENT_TEST'))
+    "True when outputs are being saved or nobody watches: no notebook, no terminal."
+    if any(os.environ.get(k) for k in ('IN_TEST', 'IMGOPT_QUIET', 'PYTEST_CURRENT_TEST')): return True
+    return 'ipykernel' not in sys.modules and not sys.stderr.isatty()
 
 # %% ../nbs/94_figures.ipynb #81ac2e45
 def progress(it,           # an iterable
