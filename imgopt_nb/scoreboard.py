@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MEASURES', 'EXPERIMENTS', 'locked', 'plain', 'append_line', 'read_lines', 'cpu_name', 'cores', 'commit', 'gpu_name',
            'hardware_stamp', 't_interval', 'paired_bootstrap', 'Scoreboard', 'mean_sd', 'Verdict', 'pack_bits',
-           'unpack_bits', 'pareto_front', 'Experiment', 'experiment', 'Said', 'say']
+           'unpack_bits', 'pareto_front', 'results_file', 'Experiment', 'experiment', 'Said', 'say']
 
 # %% ../nbs/90_scoreboard.ipynb #a65d5088
 import json, math, os, platform, subprocess, sys, time
@@ -267,6 +267,20 @@ def compare(self:Scoreboard,
     if len(d) < 5: return Verdict(a, b, metric, len(d), d.mean())
     return Verdict(a, b, metric, len(d), *t_interval(d))
 
+# %% ../nbs/90_scoreboard.ipynb #4f725b26
+@patch
+def matrix(self:Scoreboard,
+           techniques,            # names, T of them
+           protocol:str=None,     # may be left out when there is only one
+           metric:str='accuracy', # which measure
+          )->np.ndarray:          # (T, S), columns are seeds
+    "The measure for each technique and seed, over the seeds that all techniques have. Raises `ValueError` when there is none."
+    protocol = self.only_protocol() if protocol is None else protocol
+    groups = self.runs(protocol=protocol, metric=metric)
+    seeds = sorted(set.intersection(*(set(groups.get((protocol, t), {})) for t in techniques)))
+    if not seeds: raise ValueError(f'no seed has {metric} for all of {list(techniques)} under {protocol!r}')
+    return np.array([[groups[protocol, t][s][metric] for s in seeds] for t in techniques], float)
+
 # %% ../nbs/90_scoreboard.ipynb #e35cef32
 @patch
 def only_protocol(self:Scoreboard)->str:
@@ -345,6 +359,14 @@ def _repr_html_(self:Scoreboard):
     return self.summary()._repr_html_() + note
 @patch
 def __repr__(self:Scoreboard): return repr(self.summary()) + (f'\n{self.torn} torn line(s) skipped' if self.torn else '')
+
+# %% ../nbs/90_scoreboard.ipynb #205c23bb
+def results_file(name:str, # such as '00_datasets'
+                )->Path:   # results/<name>.jsonl, which need not exist
+    "Where the recorded runs of a chapter are: the repository that this package was installed from, else the folder `results` beside or above."
+    package = Path(sys.modules['imgopt_nb'].__file__).parent
+    places = [package.parent, Path.cwd(), Path.cwd().parent]
+    return next((p/'results'/f'{name}.jsonl' for p in places if (p/'results').is_dir()), Path('results')/f'{name}.jsonl')
 
 # %% ../nbs/90_scoreboard.ipynb #b9251249
 EXPERIMENTS = {}
