@@ -70,6 +70,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'imgopt_nb.exercises.load_progress': ('exercises.html#load_progress', 'imgopt_nb/exercises.py'),
                                      'imgopt_nb.exercises.must': ('exercises.html#must', 'imgopt_nb/exercises.py'),
                                      'imgopt_nb.exercises.my_progress': ('exercises.html#my_progress', 'imgopt_nb/exercises.py'),
+                                     'imgopt_nb.exercises.one_line': ('exercises.html#one_line', 'imgopt_nb/exercises.py'),
                                      'imgopt_nb.exercises.progress_file': ('exercises.html#progress_file', 'imgopt_nb/exercises.py'),
                                      'imgopt_nb.exercises.record': ('exercises.html#record', 'imgopt_nb/exercises.py'),
                                      'imgopt_nb.exercises.staged_hint': ('exercises.html#staged_hint', 'imgopt_nb/exercises.py'),

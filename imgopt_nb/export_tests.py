@@ -217,10 +217,17 @@ def readme(root='.', # the project's folder
     root = Path(root)
     out = Path(out or root)
     nb = nbformat.read(root/'nbs/index.ipynb', 4)
-    nb.cells = [c for c in nb.cells if 'hide' not in directives(c.source) or c.cell_type != 'code']
-    for i, c in enumerate(nb.cells): # pictures are named after their place
-        if c.cell_type == 'code': c.source = re.sub(r'^#\|.*\n', '', c.source, flags=re.M).strip()
+    nb.metadata['language_info'] = dict(name='python')
+    alts = []
+    for c in nb.cells:
+        if c.cell_type != 'code': continue
+        if directives(c.source).get('echo') == 'false': c.metadata['transient'] = dict(remove_source=True)
+        c.source = re.sub(r'^#\|.*\n', '', c.source, flags=re.M).strip()
+        for o in c.outputs:
+            if any(k.startswith('image/') for k in o.get('data', {})): alts.append(re.sub(r'^Picture\(\d+×\d+(, )?|\)$', '', o.data.get('text/plain', '')))
     body, res = MarkdownExporter().from_notebook_node(nb, resources=dict(output_files_dir='README_files', unique_key='README'))
+    for alt in alts: body = re.sub(r'!\[(jpeg|png)\]\((.*?)\)', lambda m: f'![{alt}]({m[2]})', body, count=1)
+    body = re.sub(r'\]\(([\w.]+\.ipynb)\)', r'](nbs/\1)', body) # links lead from nbs/ in the one, from the project's folder in the other
     note = '<!-- Written by `python course.py export` from nbs/index.ipynb: edit that. -->\n\n'
     write_atomic(out/'README.md', note + re.sub(r'\n{3,}', '\n\n', body).strip() + '\n')
     for name, data in res['outputs'].items():

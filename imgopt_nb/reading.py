@@ -58,8 +58,8 @@ def why_not_opened(source)->str:
     head = Path(source).open('rb').read(64)
     if not head: return 'empty file'
     if any(head.startswith(m) for m in (b'\xff\xd8', b'\x89PNG', b'GIF8', b'RIFF', b'BM')): return 'damaged: a picture\'s first bytes, but not more'
-    try: return f'a text file, not a picture (begins with {head.decode("utf-8", "ignore")[:16]!r})' if head.isascii() else 'not a picture'
-    except UnicodeDecodeError: return 'not a picture'
+    if head.isascii() and b'\0' not in head: return f'a text file, not a picture (begins with {head.decode()[:16]!r})'
+    return 'not a picture'
 
 # %% ../nbs/96_reading.ipynb #55e56cb4
 class Files:
