@@ -263,10 +263,11 @@ def build_env(venv, extra, cpu, fd):
         make_venv(venv)
         wrong = install(venv, extra, cpu, fd)
     if wrong: raise Stop('The libraries are installed but do not work: %s. Delete %s and run the same command again.' % (wrong, venv))
-    quiet = {'@jupyterlab/apputils-extension:notification': dict(fetchNews='false', checkForUpdates=False)}
+    settings = {'@jupyterlab/apputils-extension:notification': dict(fetchNews='false', checkForUpdates=False),
+                '@jupyterlab/notebook-extension:tracker': dict(codeCellConfig=dict(lineWrap=True))}
     config = venv/'etc'/'jupyter'/'labconfig'
     config.mkdir(parents=True, exist_ok=True)
-    write(config/'default_setting_overrides.json', json.dumps(quiet))  # JupyterLab need not ask whether it may fetch news
+    write(config/'default_setting_overrides.json', json.dumps(settings))  # no question about news; long lines wrap
     stamp = dict(extras=['course', 'dev'] if extra == 'dev' else ['course'], cpu=cpu, fingerprint=fingerprint(venv))
     write(venv/'imgopt.json', json.dumps(stamp))
     say('The environment is ready.', '')

@@ -42,21 +42,22 @@ def balanced_subset(labels:np.ndarray, # (N,) class numbers
                    )->np.ndarray:      # indices, sorted
     "Draw the same number from each class. Raises `ValueError` when a class has too few."
     rng, (found, n) = np.random.default_rng(seed), np.unique(labels, return_counts=True)
-    if not len(n) or n.min() < per_class: raise ValueError(f'{per_class} of each class were asked for, the rarest has {n.min() if len(n) else 0}')
+    if n.min(initial=len(labels)) < per_class: raise ValueError(f'{per_class} of each class were asked for, the rarest has {n.min(initial=len(labels))}')
     return np.sort(np.concatenate([rng.choice(np.flatnonzero(labels == k), per_class, replace=False) for k in found]))
 
 # %% ../nbs/00_datasets.ipynb #5c3ff5c4
 def two_part_set(name, classes, train, test, **meta)->ImageSet: # train, test: (pictures, labels)
     "An `ImageSet` whose metadata column `subset` says 'train' or 'test'."
     subset = np.repeat(['train', 'test'], [len(train[1]), len(test[1])])
-    return ImageSet(np.concatenate([train[0], test[0]]), np.concatenate([train[1], test[1]]), classes, dict(subset=subset, **meta), name)
+    pictures, labels = (np.concatenate(x) for x in zip(train, test))
+    return ImageSet(pictures, labels, classes, dict(subset=subset, **meta), name)
 
 def fashion_small()->ImageSet:
     "The embedded part of Fashion-MNIST: 10,000 + 2,000."
     with np.load(data_file('fashion_mnist.npz'), allow_pickle=False) as z:
         d = {k: z[k] for k in z.files}
-    return two_part_set('Fashion-MNIST (10,000 + 2,000)', FASHION, (d['train_images'], d['train_labels']), (d['test_images'], d['test_labels']),
-                        index=np.concatenate([d['train_index'], d['test_index']]))
+    train, test = ((d[f'{part}_images'], d[f'{part}_labels']) for part in ('train', 'test'))
+    return two_part_set('Fashion-MNIST (10,000 + 2,000)', FASHION, train, test, index=np.concatenate([d['train_index'], d['test_index']]))
 
 # %% ../nbs/00_datasets.ipynb #c3d6dd09
 def decode(data:bytes)->np.ndarray: # H×W×3 uint8, RGB
@@ -80,13 +81,15 @@ def fashion_full(root,                # folder with the four IDX files, gzipped 
     if download:
         from torchvision.datasets import FashionMNIST
         try: [FashionMNIST(str(root), train=t, download=True) for t in (True, False)]
-        except (OSError, RuntimeError) as e: raise ConnectionError(f'the download failed ({e}); put the four IDX files of Fashion-MNIST into {root} and call without download=True') from None
+        except (OSError, RuntimeError) as e:
+            raise ConnectionError(f'the download failed ({e}); put the four IDX files of Fashion-MNIST into {root} and call without download=True') from None
     def find(stem):
         tries = [d/f'{stem}{end}' for d in (root, root/'FashionMNIST/raw', root/'raw') for end in ('.gz', '')]
         return next((p for p in tries if p.exists()), None)
     stems = [f'{a}-{b}-ubyte' for a in ('train', 't10k') for b in ('images-idx3', 'labels-idx1')]
     missing = [s for s in stems if find(s) is None]
-    if missing: raise FileNotFoundError(f'{root} lacks {", ".join(missing)} (.gz or unpacked); pass the folder that holds them as root=..., or download=True')
+    if missing:
+        raise FileNotFoundError(f'{root} lacks {", ".join(missing)} (.gz or unpacked); pass the folder that holds them as root=..., or download=True')
     tx, ty, vx, vy = (read_idx(find(s)) for s in stems)
     return two_part_set('Fashion-MNIST', FASHION, (tx, ty), (vx, vy))
 
@@ -105,7 +108,8 @@ def cifar10(root, download:bool=False)->ImageSet:
     root, name = Path(root), 'cifar-10-binary.tar.gz'
     bins = root/'cifar-10-binary'
     if not bins.exists():
-        if not (root/name).exists() and not download: raise FileNotFoundError(f'CIFAR-10 is not in {root}; pass download=True to fetch it (170 MB), or put {name} there')
+        if not (root/name).exists() and not download:
+            raise FileNotFoundError(f'CIFAR-10 is not in {root}; pass download=True to fetch it (170 MB), or put {name} there')
         unpack(fetch(CIFAR_URL, root/name, SHA256[name]), bins)
     parts = {p.name: p for p in sorted(bins.rglob('*_batch*.bin'))}
     if len(parts) != 6: raise ValueError(f'{bins} should hold 6 files of records, it holds {len(parts)}; delete it and call again')
@@ -122,12 +126,14 @@ def load_dataset(name:str,             # 'fashion_mnist', 'emoji10' or 'cifar10'
                 )->ImageSet:
     "Load a data set by name. Raises `ValueError` for an unknown name or part, `FileNotFoundError` when files are missing."
     home = Path(root) if root is not None else Path.home()/'.cache'/'imgopt_nb'
-    makers = dict(fashion_mnist=lambda: fashion_full(home, download) if full or root is not None else fashion_small(), emoji10=emoji10, cifar10=lambda: cifar10(home, download))
-    if name not in makers: raise ValueError(f'unknown data set {name!r}; there are {sorted(makers)}, and from_folder for your own')
-    if name == 'emoji10' and (full or download or root is not None): raise ValueError('emoji10 is embedded as a whole: it takes neither full, root nor download')
-    s = makers[name]()
+    names, whole = ('fashion_mnist', 'emoji10', 'cifar10'), full or download or root is not None
+    if name not in names: raise ValueError(f'unknown data set {name!r}; there are {names}, and from_folder for your own')
+    if name == 'emoji10' and whole: raise ValueError('emoji10 is embedded as a whole: it takes neither full, root nor download')
+    if name == 'cifar10': s = cifar10(home, download)
+    elif name == 'emoji10': s = emoji10()
+    else: s = fashion_full(home, download) if whole else fashion_small()
     if subset is None: return s
-    if 'subset' not in s.meta: raise ValueError(f"{name} has no fixed parts; cut it with .split(by='concept'), so that no drawing of a test concept is in training")
+    if 'subset' not in s.meta: raise ValueError(f"{name} has no fixed parts; cut it with .split(by='concept'), which keeps the drawings of a concept together")
     if subset not in ('train', 'test'): raise ValueError(f"subset is 'train' or 'test', got {subset!r}")
     return s.where(subset=subset)
 
@@ -197,10 +203,11 @@ def split(self:ImageSet,
          )->list:                # an `ImageSet` for each part
     "Cut into parts. Raises `ValueError` for shares that do not sum to 1 or too few pictures, `KeyError` for an unknown column."
     f = np.asarray(fractions, float)
-    if f.ndim != 1 or len(f) < 2 or not (f > 0).all() or abs(f.sum()-1) > 1e-9: raise ValueError(f'fractions are at least two positive shares that sum to 1, got {fractions}')
+    if f.ndim != 1 or len(f) < 2 or not (f > 0).all() or abs(f.sum()-1) > 1e-9:
+        raise ValueError(f'fractions are at least two positive shares that sum to 1, got {fractions}')
     if by is not None: how = 'grouped'
     if how not in ('random', 'stratified', 'grouped'): raise ValueError(f"how is 'random', 'stratified' or 'grouped', got {how!r}")
-    if how == 'grouped' and by is None: raise ValueError(f'a grouped split needs the column that says what belongs together: by=..., one of {list(self.meta)}')
+    if how == 'grouped' and by is None: raise ValueError(f'a grouped split needs by=..., one of the columns {list(self.meta)}')
     if by is not None and by not in self.meta: raise KeyError(f'no column {by!r}; there are {list(self.meta)}')
     if len(self) < len(f): raise ValueError(f'{len(self)} pictures cannot be cut into {len(f)} parts')
     return [self[i] for i in split_indices(self.labels, f, how, self.meta.get(by), np.random.default_rng(seed))]
@@ -261,7 +268,8 @@ def flip_labels(self:ImageSet,
     "A copy with wrong labels. Raises `ValueError` for a rate or matrix that is no probability."
     k = len(self.classes)
     T = symmetric_noise(k, float(noise)) if np.isscalar(noise) else np.asarray(noise, float)
-    if T.shape != (k, k) or not (T >= -1e-12).all() or not np.allclose(T.sum(1), 1): raise ValueError(f'expected a {k}×{k} matrix of probabilities whose rows sum to 1, got shape {T.shape}' + (f', row sums {T.sum(1).round(3).tolist()}' if T.ndim == 2 else ''))
+    if T.shape != (k, k): raise ValueError(f'{k} classes need a {k}×{k} matrix, got shape {T.shape}')
+    if not (T >= -1e-12).all() or not np.allclose(T.sum(1), 1): raise ValueError(f'rows of probabilities sum to 1; these sum to {T.sum(1).round(3).tolist()}')
     u = np.random.default_rng(seed).random(len(self))
     new = np.minimum((u[:, None] >= np.cumsum(T, 1)[self.labels]).sum(1), k-1) # inverse of the cumulative row
     return ImageSet(self.pictures, new, self.classes, {'true_label': self.labels, **self.meta}, self.name, self.skipped)
@@ -290,11 +298,11 @@ def make_imbalanced(self:ImageSet,
                     order=None,      # class names from common to rare; the set's own order by default
                     seed:int=0,
                    )->ImageSet:      # a part of the set
-    "Thin the classes out to a long tail. Raises `ValueError` for a ratio below 1, a class without pictures, or an order that does not name each class once."
+    "Thin the classes out to a long tail (eq. 0.6). Raises `ValueError` for a ratio below 1, an empty class, or an order that lacks one."
     order = list(order or self.classes)
     if sorted(order) != sorted(self.classes): raise ValueError(f'order must name each class once: {self.classes}')
     have, rng = self.counts(), np.random.default_rng(seed)
-    if not all(have.values()): raise ValueError(f'class {min(have, key=have.get)!r} has no pictures; a long tail needs at least one of each')
+    if 0 in have.values(): raise ValueError(f'class {min(have, key=have.get)!r} has no pictures; a long tail needs at least one of each')
     want = long_tail(min(have[c]*float(ratio)**(i/max(len(order)-1, 1)) for i, c in enumerate(order)), ratio, len(order))
     keep = [rng.permutation(np.flatnonzero(self.labels == self.classes.index(c)))[:min(n, have[c])] for c, n in zip(order, want)]
     return self[np.sort(np.concatenate(keep))]
@@ -303,9 +311,10 @@ def make_imbalanced(self:ImageSet,
 def balanced_accuracy(labels, # (N,) class numbers
                       found,  # (N,) predicted class numbers
                      )->float: # 0 to 1
-    "Mean of the classes' accuracies (eq. 0.7); classes without pictures have no say. Raises `ValueError` for no pictures or different lengths."
+    "Mean of the classes' accuracies (eq. 0.7); empty classes have no say. Raises `ValueError` for no pictures or different lengths."
     labels, found = np.asarray(labels), np.asarray(found)
-    if not len(labels) or labels.shape != found.shape: raise ValueError(f'need as many predictions as labels, and at least one; got {labels.shape} and {found.shape}')
+    if not len(labels) or labels.shape != found.shape:
+        raise ValueError(f'need as many predictions as labels, and at least one; got {labels.shape} and {found.shape}')
     n = np.bincount(labels)
     return float((np.bincount(labels[labels == found], minlength=len(n))[n > 0] / n[n > 0]).mean())
 
@@ -355,7 +364,8 @@ def dataset_lab(images:ImageSet, # what to browse
     import ipywidgets as w
     wide = dict(style=dict(description_width='70px'), layout=w.Layout(width='260px'))
     controls = dict(label=w.Dropdown(options=['all', *images.classes], description='label', **wide))
-    if 'style' in images.meta: controls['style'] = w.Dropdown(options=['all', *np.unique(images.meta['style'])], description='style', **wide)
+    styles = np.unique(images.meta.get('style', []))
+    if len(styles): controls['style'] = w.Dropdown(options=['all', *styles], description='style', **wide)
     controls |= dict(noise=w.FloatSlider(0, min=0, max=.6, step=.05, description='noise', **wide),
                      imbalance=w.FloatLogSlider(1, min=0, max=2, step=.1, description='imbalance', readout_format='.0f', **wide),
                      seed=w.IntSlider(0, 0, 99, description='seed', **wide))

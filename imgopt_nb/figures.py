@@ -240,7 +240,8 @@ class Lab:
         self.image, self.code, self.note = w.Image(format='png'), w.HTML(), w.HTML()
         self.latest = Latest(self.refresh)
         for c in controls.values(): c.observe(self.latest, names='value')
-        self.ui = w.VBox([w.HBox(list(controls.values()), layout=w.Layout(flex_flow='row wrap')), self.image, self.note, self.code])
+        self.ui = w.VBox([w.HBox(list(controls.values()), layout=w.Layout(flex_flow='row wrap')), self.image, self.note, self.code],
+                         layout=w.Layout(align_items='flex-start')) # pictures pixel by pixel, not stretched
         self.ui.add_class('imgopt-lab')
         self.refresh()
 

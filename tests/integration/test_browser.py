@@ -1,0 +1,219 @@
+"""The course as a newcomer meets it: course.py opens JupyterLab; a browser runs chapter 00, moves its lab and does an exercise.
+
+IMGOPT_CHROMIUM names the browser; with IMGOPT_SCREENSHOTS=FOLDER pictures of what it saw are kept there.
+"""
+import base64
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import cv2
+import nbformat
+import numpy as np
+import psutil
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = os.environ.get('IMGOPT_CHROMIUM') or next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
+playwright = pytest.importorskip('playwright.sync_api', reason='needs the package playwright')
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM, reason='no Chromium here: sudo apt-get install chromium, or set IMGOPT_CHROMIUM')]
+FLAGS = '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync'.split()
+HIDDEN = ('PYTEST_CURRENT_TEST', 'IN_TEST', 'IMGOPT_QUIET', 'IMGOPT_WORK', 'JUPYTER', 'JPY_')  # with the first ones labs show no controls
+CHAPTER_SECONDS = 600
+
+
+@pytest.fixture(scope='module')
+def server(tmp_path_factory):
+    "(address with its token, work folder) of `course.py lab`, for somebody who has never used Jupyter."
+    tmp = tmp_path_factory.mktemp('browser')
+    env = {k: v for k, v in os.environ.items() if not k.startswith(HIDDEN)}
+    env.update(IMGOPT_VENV=sys.prefix, JUPYTER_CONFIG_DIR=str(tmp/'config'), JUPYTER_DATA_DIR=str(tmp/'data'), IPYTHONDIR=str(tmp/'ipython'))
+    cmd = [sys.executable, str(ROOT/'course.py'), 'lab', '--no-browser', '--port=0', '--work', str(tmp/'work')]
+    start, log = time.time(), tmp/'log.txt'
+    said = lambda: re.search(r'http://(localhost|127\.0\.0\.1):\d+/\S+\?token=\w+', log.read_text(errors='replace'))
+    with open(log, 'w') as out: course = psutil.Popen(cmd, env=env, cwd=tmp, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+    try:
+        while not said() and course.poll() is None and time.time()-start < 60: time.sleep(.2)
+        assert said(), log.read_text(errors='replace')
+        print(f'\nJupyterLab serves after {time.time()-start:.1f} s')
+        yield said().group(), tmp/'work'
+    finally:
+        family = [course] + course.children(recursive=True)
+        course.send_signal(signal.SIGTERM if os.name == 'nt' else signal.SIGINT)
+        left = psutil.wait_procs(family, timeout=30)[1]
+        for o in left: o.kill()
+    assert not left, f'still running after Ctrl-C: {left}'
+
+
+@pytest.fixture(scope='module')
+def page(server):
+    "One browser session; it may talk to the course and to nobody else."
+    own, strangers = urlsplit(server[0]).netloc, []
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport=dict(width=1300, height=1000))
+        page.on('request', lambda r: strangers.append(r.url) if urlsplit(r.url).netloc not in (own, '') else None)
+        yield page
+        browser.close()
+    assert not strangers
+
+
+@pytest.fixture(scope='module')
+def chapter(server, page):
+    "Chapter 00 in a workspace of its own, after Run All Cells: its code cells as they were saved."
+    page.goto(re.sub(r'/lab/.*\?', '/lab/workspaces/test/tree/00_datasets.ipynb?', server[0]))
+    page.locator('.jp-Notebook .jp-Cell').first.wait_for()
+    idle(page)
+    menu(page, 'Run', 'Run All Cells')
+    start = time.time()
+    while True:
+        page.wait_for_timeout(1000)
+        idle(page, CHAPTER_SECONDS)
+        with page.expect_response(lambda r: r.request.method == 'PUT' and '/api/contents/' in r.url): menu(page, 'File', 'Save Notebook')
+        cells = [c for c in nbformat.read(server[1]/'00_datasets.ipynb', 4).cells if c.cell_type == 'code' and c.source.strip()]
+        errors = [(c.source[:60], o.ename, o.evalue) for c in cells for o in c.outputs if o.output_type == 'error']
+        waiting = sum(not c.execution_count for c in cells)
+        if errors or not waiting: break
+        assert time.time()-start < CHAPTER_SECONDS, f'{waiting} of {len(cells)} cells have not run'
+    print(f'\n{len(cells)-waiting} cells ran in {time.time()-start:.0f} s')
+    assert not errors
+    return cells
+
+
+def idle(page, seconds=60): page.locator('#jp-bottom-panel').get_by_text(re.compile(r'\| Idle$')).wait_for(timeout=1000*seconds)
+
+
+def menu(page, name, item):
+    page.get_by_role('menuitem', name=name, exact=True).click()
+    page.locator('.lm-Menu-item').filter(has=page.get_by_text(item, exact=True)).click()
+
+
+def look(page, name):
+    folder = os.environ.get('IMGOPT_SCREENSHOTS')
+    if folder: page.screenshot(path=Path(folder)/f'{name}.png')
+
+
+def scroll_to(page, thing):
+    "Turn the wheel until `thing` is there: JupyterLab attaches a long notebook bit by bit."
+    page.locator('.jp-WindowedPanel-outer').first.hover()
+    page.mouse.wheel(0, -1e6)
+    for _ in range(300):
+        if thing.count(): break
+        page.mouse.wheel(0, 1500)
+        page.wait_for_timeout(50)
+    thing.scroll_into_view_if_needed()
+    return thing
+
+
+def picture(image):
+    "What the page shows, decoded."
+    data = image.evaluate('''async o => { const b = new Uint8Array(await (await fetch(o.src)).arrayBuffer());
+                                          return btoa(Array.from(b, c => String.fromCharCode(c)).join('')) }''')
+    return cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+
+
+def after(page, image, act):
+    "Seconds from `act` to another picture; more than 5 are too many."
+    before, start = image.get_attribute('src'), time.perf_counter()
+    act()
+    page.wait_for_function('([o, before]) => o.src !== before && o.complete && o.naturalWidth', arg=[image.element_handle(), before], timeout=5000)
+    return time.perf_counter()-start
+
+
+def test_the_course_opens_on_its_index(server, page):
+    page.goto(server[0])
+    page.locator('.jp-Notebook .jp-MarkdownOutput').first.wait_for()
+    idle(page)
+    assert page.locator('.lm-DockPanel-tabBar .lm-TabBar-tabLabel').all_inner_texts() == ['index.ipynb']
+    assert page.locator('.jp-Dialog, .Toastify__toast').count() == 0  # neither an error nor a question about news
+    look(page, 'index')
+
+
+def test_chapter_00_runs_without_errors_and_warnings(page, chapter):
+    assert [(c.source[:60], o.text[:300]) for c in chapter for o in c.outputs if o.get('name') == 'stderr'] == []
+    assert page.locator('.jp-Dialog').count() == 0
+
+
+def test_the_lab_answers_and_its_call_makes_the_same_picture(page, chapter, tmp_path):
+    lab = scroll_to(page, page.locator('.imgopt-lab'))
+    image, call, note = lab.locator('img'), lab.locator('.imgopt-call'), lab.get_by_text('no picture is labelled')
+    row = lambda name: lab.locator('.widget-inline-hbox').filter(has=page.get_by_text(name, exact=True))
+    called_with = lambda text: call.filter(has_text=text).wait_for(timeout=5000)
+
+    handle, first = row('noise').locator('.noUi-handle'), picture(image)
+    handle.focus()
+    waits = [after(page, image, lambda: handle.press('ArrowRight')) for _ in range(6)]
+    print('\nfrom the key to the new picture: ' + ', '.join(f'{1000*s:.0f}' for s in waits) + ' ms')
+    called_with('noise=0.3,')
+    second = picture(image)
+    assert (second != first).any()
+    after(page, image, lambda: row('label').locator('select').select_option('animal'))
+    called_with("label='animal'")
+    assert (picture(image) != second).any()
+    look(page, 'lab')
+
+    box = handle.bounding_box()
+    x, y = box['x'] + box['width']/2, box['y'] + box['height']/2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    after(page, image, lambda: page.mouse.move(x+45, y, steps=15))
+    page.mouse.up()
+    dragged = float(row('noise').locator('.widget-readout').inner_text())
+    assert dragged > .3
+    called_with(f'noise={dragged:g},')
+
+    # settings that leave no picture: a note instead of a traceback, and the lab goes on
+    empty = dict(label='plant', style='noto', noise=.05, imbalance=100.)
+    for name, value in dict(empty, seed=first_empty(empty)).items():
+        if name in ('label', 'style'): row(name).locator('select').select_option(value)
+        else:
+            row(name).locator('.widget-readout').fill(f'{value:g}')
+            row(name).locator('.widget-readout').press('Enter')
+    note.wait_for(timeout=5000)
+    look(page, 'lab-note')
+    after(page, image, lambda: row('label').locator('select').select_option('animal'))
+    called_with("label='animal', style='noto', noise=0.05, imbalance=100.0")
+    note.wait_for(state='detached', timeout=5000)
+
+    call.click()  # selects it, as the words above it say
+    copied = page.evaluate('getSelection().toString()')
+    done = subprocess.run([sys.executable, '-c', copied + '\nimport numpy\nnumpy.save("made.npy", picture)'], cwd=tmp_path,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, f'{copied}\n{done.stdout}'
+    made, seen = np.load(tmp_path/'made.npy'), picture(image)
+    assert made.shape == seen.shape and (made == seen).all()  # to the pixel
+
+
+def first_empty(settings):
+    "The first seed with which these settings leave no picture."
+    from imgopt_nb.datasets import browse, load_dataset
+    images = load_dataset('emoji10')
+    for seed in range(100):
+        try: browse(images, seed=seed, **settings)
+        except ValueError: return seed
+    pytest.fail('no seed leaves the class empty')
+
+
+def test_an_exercise_is_checked_and_kept(server, page, chapter):
+    cell = lambda text: page.locator('.jp-CodeCell').filter(has=page.locator('.cm-content', has_text=text))
+    stub, check = cell('#| exercise 0.1'), cell("check('0.1', class_counts)")
+    scroll_to(page, check)
+    for body, verdict in (('np.unique(labels, return_counts=True)[1]', '✗ 0.1: '), ('np.bincount(labels, minlength=n_classes)', '✓ 0.1: right')):
+        stub.locator('.cm-content').click()
+        page.keyboard.press('ControlOrMeta+a')
+        page.keyboard.insert_text(f'#| exercise 0.1\ndef class_counts(labels, n_classes): return {body}')
+        page.keyboard.press('Shift+Enter')  # runs it and goes on to the check
+        page.keyboard.press('Shift+Enter')
+        check.locator('.jp-OutputArea-output', has_text=verdict).wait_for()
+        assert len(check.locator('.jp-OutputArea-output').inner_text().strip().splitlines()) == 1
+        look(page, f'exercise-{"wrong" if "✗" in verdict else "right"}')
+    (progress,) = (server[1]/'progress').glob('*.json')
+    kept = json.loads(progress.read_text(encoding='utf-8'))['0.1']
+    assert kept['attempts'] == 2 and kept['passed']
