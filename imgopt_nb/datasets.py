@@ -365,9 +365,9 @@ def dataset_lab(images:ImageSet, # what to browse
     wide = dict(style=dict(description_width='70px'), layout=w.Layout(width='260px'))
     controls = dict(label=w.Dropdown(options=['all', *images.classes], description='label', **wide))
     styles = np.unique(images.meta.get('style', []))
-    if len(styles): controls['style'] = w.Dropdown(options=['all', *styles], description='style', **wide)
+    if len(styles): controls['style'] = w.Dropdown(options=['all', *styles.tolist()], description='style', **wide)
     controls |= dict(noise=w.FloatSlider(0, min=0, max=.6, step=.05, description='noise', **wide),
-                     imbalance=w.FloatLogSlider(1, min=0, max=2, step=.1, description='imbalance', readout_format='.0f', **wide),
+                     imbalance=w.SelectionSlider(options=[1, 2, 5, 10, 20, 50, 100], description='imbalance', **wide),
                      seed=w.IntSlider(0, 0, 99, description='seed', **wide))
     def call(**kw):
         args = ', '.join(f'{k}={v!r}' for k, v in kw.items())

@@ -203,9 +203,9 @@ def progress(it,           # an iterable
              desc:str='',  # what is going on
              total=None,   # how many, when `it` has no length
             ):             # an iterable
-    "`tqdm`, silent when nobody watches."
+    "`tqdm`; silent when nobody watches, and for what takes less than a second."
     from tqdm.auto import tqdm
-    return tqdm(it, desc=desc, total=total, disable=quiet(), leave=False)
+    return tqdm(it, desc=desc, total=total, disable=quiet(), leave=False, delay=1)
 
 # %% ../nbs/94_figures.ipynb #7a4ed6c8
 class Latest:
@@ -240,7 +240,7 @@ class Lab:
         self.image, self.code, self.note = w.Image(format='png'), w.HTML(), w.HTML()
         self.latest = Latest(self.refresh)
         for c in controls.values(): c.observe(self.latest, names='value')
-        self.ui = w.VBox([w.HBox(list(controls.values()), layout=w.Layout(flex_flow='row wrap')), self.image, self.note, self.code],
+        self.ui = w.VBox([w.HBox(list(controls.values()), layout=w.Layout(flex_flow='row wrap')), self.note, self.image, self.code],
                          layout=w.Layout(align_items='flex-start')) # pictures pixel by pixel, not stretched
         self.ui.add_class('imgopt-lab')
         self.refresh()

@@ -39,9 +39,7 @@ def read_image(source,            # path, or a binary file object
     "Read one picture of any common format: first frame, upright, RGB or grey. Raises `Unreadable` with the reason."
     from PIL import Image, ImageOps, UnidentifiedImageError
     try:
-        with warnings.catch_warnings(), Image.open(source) as im:
-            warnings.simplefilter('ignore') # Pillow's remarks on odd metadata
-            return to_pixels(ImageOps.exif_transpose(im), color)
+        with Image.open(source) as im: return to_pixels(ImageOps.exif_transpose(im), color)
     except Unreadable: raise
     except UnidentifiedImageError: raise Unreadable(why_not_opened(source)) from None
     except Image.DecompressionBombError: raise Unreadable('more pixels than Pillow allows (a decompression bomb?)') from None
@@ -106,7 +104,9 @@ def probe(paths,            # files
     def one(p):
         try: return read_image(p, color).shape[:2]
         except Unreadable as e: return str(e)
-    with ThreadPoolExecutor(cores()) as pool: return list(progress(pool.map(one, paths), 'reading', len(paths)))
+    with warnings.catch_warnings(), ThreadPoolExecutor(cores()) as pool: # here, not in the threads: Python's warning filters are shared by all of them
+        warnings.simplefilter('ignore') # Pillow's remarks on odd metadata
+        return list(progress(pool.map(one, paths), 'reading', len(paths)))
 
 # %% ../nbs/96_reading.ipynb #a4f126ed
 def read_idx(path)->np.ndarray: # uint8, of the shape in the header

@@ -215,7 +215,8 @@ def summary(self:Scoreboard,
         lost = sum('accuracy' in r and r['accuracy'] is None for r in g.values())
         if lost: row['technique'] += f' ({lost} diverged)'
         rows.append(row)
-    return Table(rows, ['protocol', 'technique', 'n', *used], caption='mean ± standard deviation over seeds')
+    head, note = (['protocol'], '') if protocol is None else ([], f'; {protocol}')
+    return Table(rows, [*head, 'technique', 'n', *used], caption='mean ± standard deviation over seeds' + note)
 
 # %% ../nbs/90_scoreboard.ipynb #63d08255
 def mean_sd(v:np.ndarray, # values

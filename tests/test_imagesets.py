@@ -37,6 +37,8 @@ def test_a_folder_with_every_kind_of_trouble_is_read_and_nothing_is_lost_silentl
     assert s[0][0].shape == (5, 7, 3) and s.meta['height'].tolist() == [5]*4
     (root/'a/deep/z.jpeg').unlink() # gone after it was listed
     with expect_fail(Unreadable, 'cannot be read (any more)'): [s[i] for i in range(4)]
+    many = folder(**{f'a/{i}.png': px for i in range(60)}, **{'b/broken.png': b'x'})
+    for _ in range(5): assert 'class b' in read(many)[1] # threads must not swallow the warning
     only, warned = read(folder(**{'a/x.png': px}))
     assert only.counts() == dict(a=1) and warned == '' # one class only
     nested, _ = read(folder(**{'train/a/1.png': px, 'train/b/2.png': px, 'Test/a/3.png': px}))
