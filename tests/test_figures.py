@@ -14,7 +14,7 @@ def test_what_is_encoded_comes_back_and_stays_under_the_bound():
 def test_a_plot_needs_no_pyplot():
     import subprocess, sys
     code = "import sys; from imgopt_nb.figures import figure, shown; fig, ax = figure(); ax.plot([1, 2]); shown(fig); assert 'matplotlib.pyplot' not in sys.modules"
-    subprocess.run([sys.executable, '-c', code], check=True)
+    done = subprocess.run([sys.executable, '-c', code], check=True)
 
 
 def test_a_contact_sheet_keeps_pixels_and_proportions():
