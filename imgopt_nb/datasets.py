@@ -213,7 +213,7 @@ def split(self:ImageSet,
     return [self[i] for i in split_indices(self.labels, f, how, self.meta.get(by), np.random.default_rng(seed))]
 
 # %% ../nbs/00_datasets.ipynb #84b29244
-LEAK_EPOCHS = (10, 20, 40)
+LEAK_EPOCHS = (10, 20, 40, 80)
 
 @experiment('00.leak', [f'by {how}, {e} epochs' for e in LEAK_EPOCHS for how in ('picture', 'concept')],
             protocol='emoji10 at 64 px, 80% to train, network colour64, batches of 32', seeds=5)
