@@ -23,8 +23,8 @@ def to_uint8(image:np.ndarray, # H×W or H×W×3, uint8, or float in [0, 1]
     if image.dtype == np.uint8: return image
     if image.dtype == bool: return image.astype(np.uint8)*255
     if not np.issubdtype(image.dtype, np.floating): raise TypeError(f'expected uint8, or float in [0, 1], got {image.dtype}')
-    if not np.isfinite(image).all() or image.min() < 0 or image.max() > 1:
-        raise ValueError(f'a float picture must lie in [0, 1] without NaN; this one spans {np.nanmin(image):g} to {np.nanmax(image):g}')
+    if not np.isfinite(image).all(): raise ValueError(f'a float picture must lie in [0, 1]; this one holds NaN or infinity in {(~np.isfinite(image)).sum():,} places')
+    if image.min() < 0 or image.max() > 1: raise ValueError(f'a float picture must lie in [0, 1]; this one spans {image.min():g} to {image.max():g}')
     return np.rint(image*255).astype(np.uint8)
 
 # %% ../nbs/94_figures.ipynb #c0277eb8
