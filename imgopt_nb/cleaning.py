@@ -6,10 +6,11 @@
 __all__ = ['LIMITS', 'ISSUES', 'METHODS', 'LABEL_EPOCHS', 'LABEL_SETS', 'grey_of', 'laplacian', 'sharpness', 'examine', 'pack64',
            'dhash', 'dct_matrix', 'phash', 'popcount', 'popcount_by_adding', 'hamming', 'hands', 'side_by_side',
            'near_pairs', 'groups_of', 'ImageIssues', 'as_pictures', 'examine_some', 'examine_all', 'find_image_issues',
-           'duplicates', 'issue_lab', 'judged', 'class_thresholds', 'confident_class', 'raw_joint', 'round_keeping_sum',
-           'calibrate', 'confident_joint', 'check_opinions', 'to_prune', 'suspects_by_class', 'suspects_by_noise_rate',
-           'find_label_issues', 'precision_recall', 'labels_experiment', 'label_margin', 'suspects', 'suspect_cell',
-           'strip', 'label_lab', 'check_bits', 'check_usual', 'check_precision', 'check_keep']
+           'duplicates', 'issue_lab', 'judged', 'some_fashion', 'class_thresholds', 'confident_class', 'raw_joint',
+           'round_keeping_sum', 'calibrate', 'confident_joint', 'check_opinions', 'to_prune', 'suspects_by_class',
+           'suspects_by_noise_rate', 'find_label_issues', 'precision_recall', 'labels_experiment', 'label_margin',
+           'suspects', 'suspect_cell', 'strip', 'label_lab', 'check_bits', 'check_share', 'check_precision',
+           'check_keep']
 
 # %% ../nbs/01a_cleaning.ipynb #82e31d8f
 import hashlib
@@ -19,7 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from fastcore.basics import patch
-from .datasets import Files, ImageSet, load_dataset
+from .datasets import Files, ImageSet, balanced_subset, load_dataset
 from .figures import Lab, Picture, Table, contact_sheet, fit_cell, progress, show_grid, to_uint8
 from .reading import Unreadable, find_files
 from .scoreboard import cores, experiment
@@ -40,7 +41,8 @@ def laplacian(grey:np.ndarray, # H×W
 
 def sharpness(grey:np.ndarray, # H×W
              )->float:         # variance of the Laplacian, grey levels squared; 0 for pictures under 3×3
-    "How suddenly the picture changes: small when it is blurred."
+    "How suddenly the picture changes: small when it is blurred. Raises `ValueError` for a colour picture."
+    if np.ndim(grey) != 2: raise ValueError(f'sharpness is measured on a grey picture, H×W, got shape {np.shape(grey)}')
     L = laplacian(grey) if min(np.shape(grey)) > 2 else np.zeros(1)
     return float(L.var(dtype=np.float64))
 
@@ -161,9 +163,10 @@ LIMITS = dict(blurry=('sharpness', 100.), dark=('light', 40.), bright=('shade', 
 ISSUES = ('unreadable', *LIMITS, 'exact duplicate', 'near duplicate')
 
 class ImageIssues:
-    "What `find_image_issues` found: `masks[issue]` (N booleans), `measures` (N numbers each), `groups` of duplicates, `reasons` of unreadable files."
-    def __init__(self, pictures, names, masks, measures, groups, reasons):
+    "What `find_image_issues` found: `masks[issue]` (N booleans), `measures` (N numbers each), `groups` of duplicates, `reasons` of unreadable files; `skipped`, files that do not even end like pictures."
+    def __init__(self, pictures, names, masks, measures, groups, reasons, skipped=()):
         self.pictures, self.names, self.masks, self.measures, self.groups, self.reasons = pictures, names, masks, measures, groups, reasons
+        self.skipped = Table(skipped, ['path', 'reason'], 'nothing was passed over')
     def __len__(self): return len(self.names)
     @property
     def any(self)->np.ndarray: # (N,) booleans
@@ -171,21 +174,22 @@ class ImageIssues:
         return np.any(list(self.masks.values()), 0)
 
 # %% ../nbs/01a_cleaning.ipynb #f3eae19b
-def as_pictures(images)->tuple: # (indexable pictures, names, {index: reason} of what could not even be opened)
+def as_pictures(images)->tuple: # (indexable pictures, names, rows of files that were passed over)
     "Pictures and their names from whatever was given. Raises `FileNotFoundError`, `TypeError`, or `ValueError` when there is none."
     if isinstance(images, (str, Path)):
         root = Path(images)
+        if root.is_file(): raise NotADirectoryError(f'{root} is a file; pass a folder, or [path] for a list of files')
         if not root.is_dir(): raise FileNotFoundError(f'there is no folder {root}')
-        paths = find_files(root)[0]
-        if not paths: raise ValueError(f'{root} holds no file that ends like a picture')
-        return Files(paths), [p.relative_to(root).as_posix() for p in paths]
+        paths, skipped = find_files(root)
+        if not paths: raise ValueError(f'{root} holds no file that ends like a picture' + (f'; skipped: {skipped[0]["path"]} ({skipped[0]["reason"]})' if skipped else ''))
+        return Files(paths), [p.relative_to(root).as_posix() for p in paths], skipped
     if isinstance(images, ImageSet): images = images.pictures
-    if isinstance(images, Files): return images, [str(p) for p in images.paths]
-    if isinstance(images, np.ndarray) and images.ndim < 3: raise ValueError(f'expected pictures of shape (N, H, W) or (N, H, W, 3), got {images.shape}')
-    images = images if isinstance(images, np.ndarray) else list(images)
+    if not isinstance(images, (np.ndarray, Files)): images = list(images)
     if not len(images): raise ValueError('there are no pictures to look at: the list is empty')
-    if isinstance(images[0], (str, Path)): return Files(images), [str(p) for p in images]
-    return images, [str(i) for i in range(len(images))]
+    if isinstance(images, Files): return images, [str(p) for p in images.paths], []
+    if isinstance(images[0], (str, Path)): return Files(list(images)), [str(p) for p in images], []
+    if isinstance(images, np.ndarray) and (images.ndim not in (3, 4) or images.ndim == 3 and images.shape[2] == 3): raise ValueError(f'expected many pictures, of shape (N, H, W) or (N, H, W, 3), got {images.shape}; for one picture pass [picture]')
+    return images, [str(i) for i in range(len(images))], []
 
 # %% ../nbs/01a_cleaning.ipynb #6825dddd
 def examine_some(pictures)->list: # an array, a list or `Files` → a dict of `examine`, or the reason, for each
@@ -204,7 +208,8 @@ def examine_all(pictures, jobs=None)->list:
     bar = lambda it: progress(it, 'examining', len(parts))
     if jobs == 1 or n < 1000: return [r for part in bar(map(examine_some, parts)) for r in part]
     from joblib import Parallel, delayed
-    return [r for part in bar(Parallel(jobs, return_as='generator')(delayed(examine_some)(p) for p in parts)) for r in part]
+    from imgopt_nb import cleaning # processes import the work from the library
+    return [r for part in bar(Parallel(jobs, return_as='generator')(delayed(cleaning.examine_some)(p) for p in parts)) for r in part]
 
 # %% ../nbs/01a_cleaning.ipynb #3ba12954
 def find_image_issues(images,             # a folder, an `ImageSet`, an array (N, H, W[, 3]), a list of pictures or of files
@@ -214,7 +219,8 @@ def find_image_issues(images,             # a folder, an `ImageSet`, an array (N
                      )->ImageIssues:
     "Look for pictures that are unreadable, blurry, dark, bright, low in contrast, of odd shape, or there twice. Raises `ValueError` for an unknown limit or no pictures."
     if unknown := set(limits) - set(LIMITS): raise ValueError(f'unknown limit {sorted(unknown)}; there are {list(LIMITS)}')
-    pictures, names = as_pictures(images)
+    if radius is not None and not (isinstance(radius, (int, np.integer)) and 0 <= radius < 63): raise ValueError(f'radius is a whole number of bits from 0 to 62, or None; got {radius!r}')
+    pictures, names, skipped = as_pictures(images)
     rows = examine_all(pictures, jobs)
     good = np.array([isinstance(r, dict) for r in rows])
     reasons = {int(i): rows[i] for i in np.flatnonzero(~good)}
@@ -229,7 +235,7 @@ def find_image_issues(images,             # a folder, an `ImageSet`, an array (N
     for issue, gs in groups.items():
         masks[issue] = np.zeros(len(rows), bool)
         for g in gs: masks[issue][g[1:]] = True # the first of each group may stay
-    return ImageIssues(pictures, names, masks, measures, groups, reasons)
+    return ImageIssues(pictures, names, masks, measures, groups, reasons, skipped)
 
 # %% ../nbs/01a_cleaning.ipynb #29d2cfe3
 def duplicates(rows:list,       # of `examine`
@@ -253,7 +259,7 @@ def summary(self:ImageIssues)->Table: # one row an issue
     "How many pictures have which issue."
     n = len(self)
     rows = [dict(issue=k, pictures=int(m.sum()), share=f'{m.mean():.1%}', groups=len(self.groups[k]) if k in self.groups else '') for k, m in self.masks.items()]
-    return Table(rows, caption=f'{int(self.any.sum())} of {n:,} pictures have an issue; of a group of duplicates the first one is not counted')
+    return Table(rows, caption=f'{int(self.any.sum())} of {n:,} pictures have an issue; of a group of duplicates the first one is not counted' + (f'. {len(self.skipped)} other files were passed over, see .skipped' if len(self.skipped) else ''))
 
 @patch(as_prop=True)
 def table(self:ImageIssues)->Table: # one row for each picture and issue
@@ -270,7 +276,7 @@ def because(self:ImageIssues, issue:str, i:int)->str:
     if issue in LIMITS:
         m = LIMITS[issue][0]
         return f'{m} {self.measures[m][i]:.3g}'
-    return 'like ' + self.names[next(g[0] for g in self.groups[issue] if i in g)]
+    return 'in a group with ' + self.names[next(g[0] for g in self.groups[issue] if i in g)]
 
 @patch
 def __repr__(self:ImageIssues): return repr(self.summary())
@@ -303,26 +309,34 @@ def cell(self:ImageIssues, issue:str, i:int)->np.ndarray: # 104×104×3 uint8
     return out
 
 # %% ../nbs/01a_cleaning.ipynb #762a0e87
-def issue_lab(found:ImageIssues)->Lab:
+def issue_lab(found:ImageIssues,
+              source:str='find_image_issues(my_folder)', # Python that makes `found`, for the call to copy
+             )->Lab:
     "Look through what was found, issue by issue, page by page."
     import ipywidgets as w
     there = [k for k, m in found.masks.items() if m.any()]
     if not there: raise ValueError('no issue was found; there is nothing to look through')
     wide = dict(style=dict(description_width='50px'), layout=w.Layout(width='300px'))
     most = max(len(np.concatenate(found.groups[k])) if k in found.groups else found.masks[k].sum() for k in there)
-    controls = dict(issue=w.Dropdown(options=there, description='issue', **wide), page=w.IntSlider(0, 0, max(1, (int(most)-1)//18), description='page', **wide))
-    def call(**kw): return f"found = find_image_issues(...) # as above\npicture = found.sheet({kw['issue']!r}, page={kw['page']})"
+    controls = dict(issue=w.Dropdown(options=there, description='issue', **wide), page=w.IntSlider(0, 0, (int(most)-1)//18, description='page', **wide))
+    def call(issue, page): return f'from imgopt_nb.cleaning import find_image_issues\nfound = {source}\npicture = found.sheet({issue!r}, page={page})'
     return Lab(found.sheet, controls, call, found.sheet(there[-1]), 'pictures with an issue')
 
 # %% ../nbs/01a_cleaning.ipynb #ef40b899
 @lru_cache(maxsize=4)
 def judged(rate:float, # symmetric noise, 0 to 1
-           seed:int=0, # of noise, folds, weights and order
-          )->tuple:    # (noisy training set, out-of-fold probabilities (N, 10))
-    "The 10,000 training pictures of Fashion-MNIST with wrong labels, and what networks think of them; takes about a minute."
+           seed:int=0, # of choice, noise, folds, weights and order
+           epochs:int=10, # for each of the five networks
+          )->tuple:    # (noisy training set of 4,000, out-of-fold probabilities (4000, 10))
+    "Training pictures of Fashion-MNIST with wrong labels, and what networks think of them; takes about a minute."
     from imgopt_nb.yardstick import out_of_fold
-    noisy = load_dataset('fashion_mnist', 'train').flip_labels(rate, seed)
-    return noisy, out_of_fold('grey28', noisy.pictures, noisy.labels, epochs=4, seed=seed)
+    noisy = some_fashion(seed).flip_labels(rate, seed)
+    return noisy, out_of_fold('grey28', noisy.pictures, noisy.labels, epochs=epochs, seed=seed)
+
+def some_fashion(seed:int=0)->ImageSet:
+    "400 training pictures of each class."
+    train = load_dataset('fashion_mnist', 'train')
+    return train[balanced_subset(train.labels, 400, seed)]
 
 # %% ../nbs/01a_cleaning.ipynb #ac1fedfc
 def class_thresholds(labels:np.ndarray,    # (N,) given labels, 0 to K−1
@@ -391,7 +405,7 @@ def check_opinions(labels, pred_probs)->tuple: # (labels, pred_probs) as arrays
     if not np.isfinite(p).all(): raise ValueError(f'row {np.flatnonzero(~np.isfinite(p).all(1))[0]} of pred_probs holds NaN or infinity')
     off = np.abs(p.sum(1, dtype=np.float64)-1)
     if p.min() < -1e-6 or off.max() > 1e-3: raise ValueError(f'rows of pred_probs are probabilities that sum to 1; row {int(off.argmax())} sums to {p[off.argmax()].sum():.4g}' + (f', the smallest entry is {p.min():.3g}' if p.min() < 0 else '') + '. Pass softmax outputs, not logits')
-    return labels.astype(np.int64), p
+    return labels.astype(np.int64), p.astype(np.float32) if p.dtype == np.float16 else p # half precision could not break a tie
 
 # %% ../nbs/01a_cleaning.ipynb #4eeeafaf
 def to_prune(Q:np.ndarray)->np.ndarray: # K×K calibrated counts → K×K integers
@@ -451,19 +465,19 @@ def precision_recall(found:np.ndarray, # (N,) booleans, accused
     return hit/found.sum() if found.any() else np.nan, hit/wrong.sum() if wrong.any() else np.nan
 
 # %% ../nbs/01a_cleaning.ipynb #ebe67e4a
-LABEL_EPOCHS = (8, 16)
-LABEL_SETS = ('true labels', '20% wrong', '20% wrong, cleaned', '40% wrong', '40% wrong, cleaned')
+LABEL_EPOCHS = (10, 30)
+LABEL_SETS = ('true labels', '20% wrong', '20% wrong, cleaned', '20% wrong, cleaned by beginners', '40% wrong', '40% wrong, cleaned')
 
 @experiment('01.labels', [f'{what}, {e} epochs' for e in LABEL_EPOCHS for what in LABEL_SETS],
-            protocol='Fashion-MNIST, 10,000 + 2,000, symmetric label noise, network grey28, out-of-fold: 5 folds of 4 epochs', seeds=5)
+            protocol='Fashion-MNIST, 4,000 of 10,000 + 2,000, symmetric label noise, network grey28, out-of-fold: 5 folds of 10 epochs (beginners: 2)', seeds=5)
 def labels_experiment(technique, seed):
     "Accuracy after training on true, noisy and cleaned labels; precision and recall of the cleaning."
     from imgopt_nb.yardstick import fit, measures, small_net
     what, epochs = technique.rsplit(', ', 1)
-    train, extra = load_dataset('fashion_mnist', 'train'), {}
+    train, extra = some_fashion(seed), {}
     if what != 'true labels': train = train.flip_labels(int(what[:2])/100, seed)
-    if what.endswith('cleaned'):
-        train, probs = judged(int(what[:2])/100, seed)
+    if 'cleaned' in what:
+        train, probs = judged(int(what[:2])/100, seed, 2 if 'beginners' in what else 10)
         wrong = train.labels != train.meta['true_label']
         for m in METHODS: extra[f'precision, {m}'], extra[f'recall, {m}'] = precision_recall(find_label_issues(train.labels, probs, m), wrong)
         train = train[~find_label_issues(train.labels, probs)]
@@ -544,16 +558,20 @@ def check_bits(answer, rng):
     must(got == right, f'{a} and {b} differ in {right} bits; yours says {got}')
     must(answer(a, a) == 0 and answer(a, a ^ 2**63) == 1, 'a hash is 0 bits from itself, and 1 bit from itself with the highest bit turned over')
 
-@exercise('1.2', hints=['For class k: which rows are labelled k? What is their column k?', '`pred_probs[labels == k, k].mean()`'])
-def check_usual(answer, rng):
+@exercise('1.2', hints=['Calibrate first: row i of the estimate is C[i] / C[i].sum() · counts[i], as in (1.8).', 'What is wrong stands off the diagonal: all minus the trace. Divide by the number of labels.'])
+def check_share(answer, rng):
     k = int(rng.integers(3, 6))
-    labels = rng.permutation(np.concatenate([np.arange(k-1), rng.integers(0, k-1, 30)])) # class k−1 has no example
-    p = rng.dirichlet(np.ones(k), len(labels))
-    got = np.asarray(answer(labels, p), float)
-    must(got.shape == (k,), f'one threshold for each of the {k} classes, got shape {got.shape}')
-    must(np.isfinite(got).all() and got[-1] > 1, f'a class without examples gets a threshold above 1, which no probability reaches; yours is {got[-1]:.3g}', hint='the mean of nothing is NaN; ask first whether there is anything')
-    must(np.abs(got[:-1]-p.mean(0)[:-1]).max() > 1e-6, 'the mean over the pictures that carry the label', hint='you averaged over all pictures')
-    must(np.abs(got[:-1]-[p[labels == j, j].mean() for j in range(k-1)]).max() < 1e-5, f'class 0: the mean of column 0 over the rows labelled 0, {p[labels == 0, 0].mean():.5f}; yours is {got[0]:.5f}')
+    C = rng.integers(0, 6, (k, k)) + np.diag(rng.integers(20, 60, k))
+    counts = C.sum(1)*rng.integers(1, 5, k)
+    Q = C/C.sum(1, keepdims=True)*counts[:, None]
+    right, plain = 1-np.trace(Q)/Q.sum(), 1-np.trace(C)/C.sum()
+    columns = 1-np.trace(C/C.sum(0)*counts)/counts.sum()
+    got = float(answer(C.copy(), counts.copy()))
+    must(0 <= got <= 1, f'a share from 0 to 1, got {got:.4g}')
+    must(abs(got-plain) > 1e-9 or abs(plain-right) < 1e-9, 'the share among all labels', hint='you used the confident joint as it is; not every picture was counted in it, so stretch its rows to the label counts first')
+    must(abs(got-(1-right)) > 1e-9 or abs(right-.5) < 1e-9, 'the share of *wrong* labels', hint='yours is the share of right ones')
+    must(abs(got-columns) > 1e-9 or abs(columns-right) < 1e-9, 'rows are given labels', hint='you divided by the sums of the columns')
+    must(abs(got-right) < 1e-6, f'with C = {C.tolist()} and counts {counts.tolist()} the estimate is {right:.5f}; yours is {got:.5f}')
 
 # %% ../nbs/01a_cleaning.ipynb #8211aa40
 @exercise('1.3', hints=['Both have the same numerator: accused *and* wrong.', 'Precision divides by the number of accused, recall by the number of wrong ones.'])
@@ -567,15 +585,17 @@ def check_precision(answer, rng):
     must(abs(got[0]-(found == wrong).mean()) > 1e-9, 'precision is about the accused only', hint='you counted all agreements; that is accuracy')
     must(np.abs(np.subtract(got, (p, r))).max() < 1e-6, f'{(found & wrong).sum()} of {found.sum()} accused are wrong, and there are {wrong.sum()} wrong ones: ({p:.4f}, {r:.4f}); yours is ({got[0]:.4f}, {got[1]:.4f})')
 
-@exercise('1.4', hints=['Begin with a mask that keeps everything.', 'For each group, which member may stay? All others go.'])
+@exercise('1.4', hints=['Begin with a mask that keeps everything.', 'In each group, where is the largest? `np.argmax` gives the first of several equal ones.', 'Set the whole group to False, then its largest member to True.'])
 def check_keep(answer, rng):
     n = int(rng.integers(20, 40))
-    at = rng.permutation(n)[:12]
+    at, pixels = rng.permutation(n)[:12], rng.integers(1, 9, n)*1000
     groups = [np.sort(at[:2]), np.sort(at[2:5]), np.sort(at[5:9])]
-    got = np.asarray(answer(n, groups))
+    pixels[groups[0]] = 4000 # a tie
+    got = np.asarray(answer(n, groups, pixels))
     must(got.shape == (n,) and got.dtype == bool, f'{n} booleans, got {got.dtype} of shape {got.shape}')
     must(got[np.setdiff1d(np.arange(n), np.concatenate(groups))].all(), 'a picture without a twin stays')
     must(any(got[g].any() for g in groups), 'one picture of each group stays', hint='you dropped whole groups: then the picture is lost altogether')
     must(all(got[g].sum() == 1 for g in groups), f'exactly one of each group stays; yours keeps {[int(got[g].sum()) for g in groups]}')
-    must(all(got[g[0]] for g in groups), 'the first of each group stays')
-    must(np.asarray(answer(5, [])).all(), 'without groups everything stays')
+    must(all(pixels[g][got[g]][0] == pixels[g].max() for g in groups), 'the largest of each group stays', hint='you kept the first one, whatever its size' if all(got[g[0]] for g in groups) else '')
+    must(got[groups[0][0]], 'of two equally large ones the first stays')
+    must(np.asarray(answer(5, [], np.ones(5))).all(), 'without groups everything stays')
