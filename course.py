@@ -277,7 +277,7 @@ def build_env(venv, extra, cpu, fd):
 def chapters():
     "The notebooks a student gets: file name -> path."
     found = sorted((HERE/'nbs').glob('*.ipynb'))
-    return {o.name: o for o in found if o.name == 'index.ipynb' or re.match(r'[0-8]\d_', o.name)}
+    return {o.name: o for o in found if o.name == 'index.ipynb' or re.match(r'[0-8]\d[a-z]?_', o.name)}
 
 def make_work(work):
     if os.path.lexists(str(work)) and not work.is_dir():
@@ -299,12 +299,14 @@ def copy_chapters(work):
                       % (source.stem, source.stem.split('_')[0]))
     if copied != before: write(work/'.copied.json', json.dumps(copied, indent=1))
 
-def find_chapter(word):
+def find_chapters(word):
+    "01 means all parts of chapter 01 (01a, 01b), 1 the same, 01a only that part."
     names, stem = chapters(), word[:-6] if word.endswith('.ipynb') else word
-    number = '%02d_' % int(stem) if stem.isdecimal() else None
-    hits = [o for o in names if o[:-6] == stem or (number and o.startswith(number))]
+    number = '%02d' % int(stem) if stem.isdecimal() else None
+    prefix = lambda o: o.split('_')[0]
+    hits = [o for o in names if o[:-6] == stem or prefix(o) == stem or (number and prefix(o).rstrip('abcdefgh') == number)]
     if not hits: raise Stop('There is no chapter "%s". There are: %s' % (word, ', '.join(o[:-6] for o in names) or 'none'))
-    return hits[0]
+    return hits
 
 def aside(path):
     "A name beside `path` that nobody has yet."
@@ -315,7 +317,7 @@ def aside(path):
 def reset(args):
     work = work_dir(args)
     if not args: raise Stop('Which chapter? There are: %s' % ', '.join(o[:-6] for o in chapters()))
-    names = list(dict.fromkeys(find_chapter(o) for o in args))
+    names = list(dict.fromkeys(o for word in args for o in find_chapters(word)))
     make_work(work)
     copied = read_json(work/'.copied.json')
     for name in names:

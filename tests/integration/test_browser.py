@@ -1,4 +1,5 @@
-"""The course as a newcomer meets it: course.py opens JupyterLab; a browser runs chapter 00, moves its lab and does an exercise.
+"""The course as a newcomer meets it: course.py opens JupyterLab; a browser runs chapter 00, moves its lab and does an exercise;
+then it moves the labs of the other chapters, in a notebook that holds nothing else (running the chapters is the notebooks' own test).
 
 IMGOPT_CHROMIUM names the browser; with IMGOPT_SCREENSHOTS=FOLDER pictures of what it saw are kept there.
 """
@@ -218,3 +219,53 @@ def test_an_exercise_is_checked_and_kept(server, page, chapter):
     (progress,) = (server[1]/'progress').glob('*.json')
     kept = json.loads(progress.read_text(encoding='utf-8'))['0.1']
     assert kept['attempts'] == 2 and kept['passed']
+
+
+# of each lab: imports, what it shows, the slider to move, the dropdown and the value to choose
+LABS = {
+    'resize': ('from imgopt_nb.preprocessing import resize_lab', 'resize_lab()', 'size', ('kernel', 'cubic')),
+    'denoise': ('from imgopt_nb.preprocessing import denoise_lab', 'denoise_lab()', 'amount', ('filter', 'bilateral')),
+    'label': ('import numpy as np\nfrom imgopt_nb.cleaning import label_lab\nfrom imgopt_nb.datasets import load_dataset\n'
+              'def opinions():\n    s = load_dataset("fashion_mnist", "test")[:400].flip_labels(.3, seed=1)\n'
+              '    return s, np.random.default_rng(0).dirichlet(np.ones(10), 400)*.5 + .5*np.eye(10)[s.meta["true_label"]]\n',
+              'label_lab(*opinions(), "opinions()")', 'margin', ('method', 'prune_by_class')),
+    'issue': ('from imgopt_nb.cleaning import find_image_issues, issue_lab\nfrom imgopt_nb.datasets import load_dataset\n',
+              'issue_lab(find_image_issues(load_dataset("emoji10")[:400], blurry=2000), \'find_image_issues(load_dataset("emoji10")[:400], blurry=2000)\')', 'page', None),
+}
+
+
+@pytest.fixture(scope='module')
+def labs(server, page):
+    "A notebook with a lab in each cell, after Run All Cells."
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(f'{imports}\n{show}') for imports, show, *_ in LABS.values()],
+                                  metadata=dict(kernelspec=dict(name='python3', display_name='python3', language='python')))
+    nbformat.write(nb, server[1]/'labs.ipynb')
+    page.goto(re.sub(r'/lab/.*\?', '/lab/workspaces/labs/tree/labs.ipynb?', server[0]))
+    page.locator('.jp-Notebook .jp-Cell').first.wait_for()
+    idle(page)
+    menu(page, 'Run', 'Run All Cells')
+    page.locator('.imgopt-lab img').first.wait_for(timeout=60000)
+    page.wait_for_timeout(1000)
+    idle(page, 120)
+
+
+@pytest.mark.parametrize('name', LABS)
+def test_every_lab_answers_and_its_call_makes_the_same_picture(page, labs, tmp_path, name):
+    imports, _, slider, choice = LABS[name]
+    lab = scroll_to(page, page.locator('.imgopt-lab').filter(has=page.get_by_text(slider, exact=True)))
+    image, call = lab.locator('img'), lab.locator('.imgopt-call')
+    row = lambda what: lab.locator('.widget-inline-hbox').filter(has=page.get_by_text(what, exact=True))
+    handle, said = row(slider).locator('.noUi-handle'), call.inner_text()
+    handle.focus()
+    waits = [after(page, image, lambda: handle.press('ArrowRight')) for _ in range(2)]
+    print('\nfrom the key to the new picture: ' + ', '.join(f'{1000*s:.0f}' for s in waits) + ' ms')
+    if choice: after(page, image, lambda: row(choice[0]).locator('select').select_option(choice[1]))
+    page.wait_for_timeout(300)
+    look(page, f'lab-{name}')
+    copied = call.inner_text()
+    assert copied != said and (not choice or repr(choice[1]) in copied)
+    done = subprocess.run([sys.executable, '-c', f'{imports}\n{copied}' + '\nimport numpy\nnumpy.save("made.npy", picture)'], cwd=tmp_path,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, f'{copied}\n{done.stdout}'
+    made, seen = np.load(tmp_path/'made.npy'), picture(image)
+    assert made.shape == seen.shape and (made == seen).all()  # to the pixel

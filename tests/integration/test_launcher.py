@@ -490,6 +490,15 @@ def test_reset_several_and_elsewhere(course, project, capsys):
     assert names(project/'there') == ['00_datasets.ipynb', '02_augmentation.ipynb', 'index.ipynb'] and not (project/'work').exists()
 
 
+def test_a_chapter_in_parts(course, lab, project, capsys):
+    for name in ('01a_cleaning', '01b_preprocessing'): (project/'nbs'/f'{name}.ipynb').write_text(name)
+    lab()
+    assert {'01a_cleaning.ipynb', '01b_preprocessing.ipynb'} <= set(names(project/'work'))
+    for word, parts in (('01', 2), ('1', 2), ('01b', 1)):
+        assert course.main(['reset', word]) == 0
+        assert capsys.readouterr().out.count('is fresh again') == parts
+
+
 def test_reset_ends_the_hint(course, lab, project, capsys):
     lab()
     (project/'nbs'/'02_augmentation.ipynb').write_text('second edition')
