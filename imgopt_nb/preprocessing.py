@@ -126,17 +126,17 @@ def without_norm(net): # a network of `small_net`
 
 # %% ../nbs/01b_preprocessing.ipynb #b7df3663
 @experiment('01.scale', [f'{norm}, {scale}, {e} epochs' for e in SCALE_EPOCHS for norm in ('norm', 'plain') for scale in SCALES],
-            protocol='Fashion-MNIST, 2,000 of 10,000 + 2,000, network grey28; learning rate 0.2 with batch normalisation (norm), 0.1 without (plain)', seeds=5)
+            protocol='Fashion-MNIST, 1,000 of 10,000 + 2,000, network grey28 with batch normalisation (norm) and without (plain), batches of 32', seeds=5)
 def scale_experiment(technique, seed):
     "Accuracy of the same network on differently scaled pixels; NaN when training diverged."
     from imgopt_nb.datasets import balanced_subset
     from imgopt_nb.yardstick import fit, measures, small_net
     norm, scale, epochs = technique.split(', ')
     train, test = load_dataset('fashion_mnist', 'train'), load_dataset('fashion_mnist', 'test')
-    train = train[balanced_subset(train.labels, 200, seed)]
+    train = train[balanced_subset(train.labels, 100, seed)]
     net = small_net('grey28', seed=seed)
     net = rescaled(net if norm == 'norm' else without_norm(net), scale, channel_stats(train))
-    try: fitted = fit(net, train.pictures, train.labels, epochs=int(epochs.split()[0]), lr=.2 if norm == 'norm' else .1, seed=seed)
+    try: fitted = fit(net, train.pictures, train.labels, epochs=int(epochs.split()[0]), batch=32, seed=seed)
     except FloatingPointError: return dict(accuracy=float('nan'))
     return measures(fitted, test.pictures, test.labels)
 
@@ -267,7 +267,7 @@ def psnr(a, b)->float: # two pictures of one shape: uint8, or float in [0, 1] â†
     return float('inf') if mse == 0 else float(10*np.log10(peak**2/mse))
 
 # %% ../nbs/01b_preprocessing.ipynb #eb415bc2
-BLOWN_EPOCHS, BLOWN_SIDES = (12, 24), (28, 56, 84)
+BLOWN_EPOCHS, BLOWN_SIDES = (16, 32), (28, 56)
 
 @experiment('01.blown', [f'{side} px, {e} epochs' for e in BLOWN_EPOCHS for side in BLOWN_SIDES],
             protocol='Fashion-MNIST, 1,000 of 10,000 + 2,000, enlarged from 28 px (linear), network grey28, batches of 32', seeds=5)
