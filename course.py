@@ -33,7 +33,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 WINDOWS = os.name == 'nt'
-LIBRARIES = {'course': 'torch torchvision fastai cv2 ipywidgets matplotlib sklearn timm jupyterlab ipykernel hypothesis'.split(),
+LIBRARIES = {'course': 'torch torchvision fastai cv2 ipywidgets matplotlib sklearn timm jupyterlab ipykernel hypothesis cleanlab imagehash skimage'.split(),
              'dev': 'nbdev nbconvert pytest playwright'.split()}
 CPU_WHEELS = 'https://download.pytorch.org/whl/cpu'
 SYSTEM_LIBRARY = r'(lib(GL|gthread|glib|SM|ICE|X|xcb)[\w.+-]*): cannot open shared object'

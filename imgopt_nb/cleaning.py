@@ -305,7 +305,7 @@ def cell(self:ImageIssues, issue:str, i:int)->np.ndarray: # 104×104×3 uint8
     if issue == 'unreadable': cv2.putText(out, 'x', (38, 56), cv2.FONT_HERSHEY_SIMPLEX, 1.4, (200, 60, 60), 2, cv2.LINE_AA)
     else: out[:88, 8:96] = fit_cell(self.pictures[int(i)], 88, 235)
     text = Path(self.names[i]).name.encode('ascii', 'replace').decode()
-    cv2.putText(out, text[-16:], (2, 100), cv2.FONT_HERSHEY_SIMPLEX, .34, (60, 60, 60), 1, cv2.LINE_AA)
+    cv2.putText(out, text[:16], (2, 100), cv2.FONT_HERSHEY_SIMPLEX, .34, (60, 60, 60), 1, cv2.LINE_AA)
     return out
 
 # %% ../nbs/01a_cleaning.ipynb #762a0e87
