@@ -380,7 +380,7 @@ def calibrate(C:np.ndarray,      # K×K confident counts
              )->np.ndarray:      # K×K integers; row i sums to counts[i]
     "Stretch the rows of the confident joint to the label counts (eq. 1.8)."
     Q = (C.T / C.sum(1) * counts).T
-    Q = Q / max(Q.sum(), 1e-100) * counts.sum()
+    Q = Q / max(np.asfortranarray(Q).sum(), 1e-100) * counts.sum() # added up in the reference's order, so that halves round alike
     return np.array([round_keeping_sum(row) for row in Q])
 
 def confident_joint(labels,    # (N,) given labels, 0 to K−1

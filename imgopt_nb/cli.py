@@ -68,7 +68,7 @@ def run_experiments(args)->int:
         import_module(f'imgopt_nb.{name}')
         board = Scoreboard(Path(args.results)/f'{number}_{name}.jsonl')
         for e in EXPERIMENTS.values():
-            if not e.name.startswith(f'{number}.') or (args.only and args.only not in e.name): continue
+            if e.fn.__module__ != f'imgopt_nb.{name}' or (args.only and args.only not in e.name): continue # each module has its own file
             print(e, file=sys.stderr)
             try: e.run(board, seeds=args.seeds)
             finally: print(repr(board.summary(e.protocol)))
