@@ -149,7 +149,7 @@ def test_typical_mistakes_get_their_hints():
     def mean_of_means(a, b): return a[0]+b[0], (a[1]+b[1])/2, (a[2]+b[2])/2
     def no_delta(a, b): return a[0]+b[0], (a[0]*a[1]+b[0]*b[1])/(a[0]+b[0]), ((a[0]*a[2]**2+b[0]*b[2]**2)/(a[0]+b[0]))**.5
     def cropping(h, w, H, W): return round(max(H/h, W/w)*h), round(max(H/h, W/w)*w), 0, 0
-    def narrow(a, b): return float('inf') if (a == b).all() else 10*np.log10(255**2/((a.astype(np.int16)-b)**2).mean())
+    def narrow(a, b): return float('inf') if (a == b).all() else 10*np.log10(255**2/max(1., ((a.astype(np.int16)-b)**2).mean()))
     def wraps(a, b): return 10*np.log10(255**2/((a-b).astype(float)**2).mean()) if (a != b).any() else float('inf')
     for number, mistake, hint in (('1.5', one_mean, 'all three channels'), ('1.5', variance, 'by the variance'), ('1.6', mean_of_means, 'differ in size'), ('1.6', no_delta, 'δ²'), ('1.7', cropping, 'for cropping'),
                                   ('1.8', wraps, 'wrap around'), ('1.8', narrow, '16 bits')):
