@@ -22,6 +22,7 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background may have been started with Ctrl-C ignored, and would hand that on
 CHROMIUM = os.environ.get('IMGOPT_CHROMIUM') or next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
 playwright = pytest.importorskip('playwright.sync_api', reason='needs the package playwright')
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM, reason='no Chromium here: sudo apt-get install chromium, or set IMGOPT_CHROMIUM')]

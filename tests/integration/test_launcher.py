@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background may have been started with Ctrl-C ignored, and would hand that on
 posix = pytest.mark.skipif(os.name == 'nt', reason='POSIX only')
 CHAPTERS = ['index', '00_datasets', '02_augmentation', '92_export_tests', '_scratch']
 
