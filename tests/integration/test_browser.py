@@ -228,7 +228,8 @@ LABS = {
     'denoise': ('from imgopt_nb.preprocessing import denoise_lab', 'denoise_lab()', 'amount', ('filter', 'bilateral')),
     'label': ('import numpy as np\nfrom imgopt_nb.cleaning import label_lab\nfrom imgopt_nb.datasets import load_dataset\n'
               'def opinions():\n    s = load_dataset("fashion_mnist", "test")[:400].flip_labels(.3, seed=1)\n'
-              '    return s, np.random.default_rng(0).dirichlet(np.ones(10), 400)*.5 + .5*np.eye(10)[s.meta["true_label"]]\n',
+              '    rng = np.random.default_rng(0)\n    sure = rng.random((400, 1))  # some judges are, some are not\n'
+              '    return s, rng.dirichlet(np.ones(10), 400)*(1-sure) + sure*np.eye(10)[s.meta["true_label"]]\n',
               'label_lab(*opinions(), "opinions()")', 'margin', ('method', 'prune_by_class')),
     'issue': ('from imgopt_nb.cleaning import find_image_issues, issue_lab\nfrom imgopt_nb.datasets import load_dataset\n',
               'issue_lab(find_image_issues(load_dataset("emoji10")[:400], blurry=2000), \'find_image_issues(load_dataset("emoji10")[:400], blurry=2000)\')', 'page', None),
