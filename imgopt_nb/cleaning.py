@@ -541,10 +541,11 @@ def label_lab(images:ImageSet, # labels to judge
     wide = dict(style=dict(description_width='60px'), layout=w.Layout(width='320px'))
     controls = dict(margin=w.FloatSlider(0, min=-1, max=1, step=.05, description='margin', **wide), method=w.Dropdown(options=['margin', *METHODS], description='method', **wide),
                     label=w.Dropdown(options=['all', *images.classes], description='label', **wide))
+    tidy = lambda kw: dict(kw, margin=round(kw['margin'], 2)) # 0.1 instead of 0.10000000000000009
     def call(**kw):
-        args = ', '.join(f'{k}={v!r}' for k, v in kw.items())
+        args = ', '.join(f'{k}={v!r}' for k, v in tidy(kw).items())
         return f'from imgopt_nb.cleaning import judged, suspects\nimages, probs = {source}\npicture = suspects(images, probs, {args})'
-    return Lab(lambda **kw: suspects(images, pred_probs, **kw), controls, call, suspects(images, pred_probs, .3), 'labels near the line')
+    return Lab(lambda **kw: suspects(images, pred_probs, **tidy(kw)), controls, call, suspects(images, pred_probs, .3), 'labels near the line')
 
 # %% ../nbs/01a_cleaning.ipynb #e574e238
 from .exercises import exercise, must
