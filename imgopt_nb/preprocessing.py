@@ -99,7 +99,7 @@ def standardize(image,             # uint8, uint16, or float in [0, 1]; HÃ—W or 
     return ((u-mean)/np.where(varies, std, 1)*varies).astype(np.float32)
 
 # %% ../nbs/01b_preprocessing.ipynb #28accaf9
-SCALE_EPOCHS = (8, 16)
+SCALE_EPOCHS = (8, 16, 32, 64)
 IMAGENET = Stats((.449,), (.226,), None) # what tutorials paste: (0.485, 0.456, 0.406) and (0.229, 0.224, 0.225), here their means, for grey pictures
 SCALES = ('raw 0 to 255', '0 to 1', 'standardised', "ImageNet's numbers")
 
@@ -267,7 +267,7 @@ def psnr(a, b)->float: # two pictures of one shape: uint8, or float in [0, 1] â†
     return float('inf') if mse == 0 else float(10*np.log10(peak**2/mse))
 
 # %% ../nbs/01b_preprocessing.ipynb #eb415bc2
-BLOWN_EPOCHS, BLOWN_SIDES = (8, 16), (28, 56)
+BLOWN_EPOCHS, BLOWN_SIDES = (8, 16, 32, 64), (28, 56)
 
 @experiment('01.blown', [f'{side} px, {e} epochs' for e in BLOWN_EPOCHS for side in BLOWN_SIDES],
             protocol='Fashion-MNIST, 1,000 of 10,000 + 2,000, enlarged from 28 px (linear), network grey28, batches of 32', seeds=5)
