@@ -46,6 +46,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'imgopt_nb.cleaning.hamming': ('cleaning.html#hamming', 'imgopt_nb/cleaning.py'),
                                     'imgopt_nb.cleaning.hands': ('cleaning.html#hands', 'imgopt_nb/cleaning.py'),
                                     'imgopt_nb.cleaning.issue_lab': ('cleaning.html#issue_lab', 'imgopt_nb/cleaning.py'),
+                                    'imgopt_nb.cleaning.judge': ('cleaning.html#judge', 'imgopt_nb/cleaning.py'),
                                     'imgopt_nb.cleaning.judged': ('cleaning.html#judged', 'imgopt_nb/cleaning.py'),
                                     'imgopt_nb.cleaning.label_lab': ('cleaning.html#label_lab', 'imgopt_nb/cleaning.py'),
                                     'imgopt_nb.cleaning.label_margin': ('cleaning.html#label_margin', 'imgopt_nb/cleaning.py'),

@@ -6,11 +6,11 @@
 __all__ = ['LIMITS', 'ISSUES', 'METHODS', 'LABEL_EPOCHS', 'LABEL_SETS', 'grey_of', 'laplacian', 'sharpness', 'examine', 'pack64',
            'dhash', 'dct_matrix', 'phash', 'popcount', 'popcount_by_adding', 'hamming', 'hands', 'side_by_side',
            'near_pairs', 'groups_of', 'ImageIssues', 'as_pictures', 'examine_some', 'examine_all', 'find_image_issues',
-           'duplicates', 'issue_lab', 'judged', 'some_fashion', 'class_thresholds', 'confident_class', 'raw_joint',
-           'round_keeping_sum', 'calibrate', 'confident_joint', 'check_opinions', 'to_prune', 'suspects_by_class',
-           'suspects_by_noise_rate', 'find_label_issues', 'precision_recall', 'labels_experiment', 'label_margin',
-           'suspects', 'suspect_cell', 'strip', 'label_lab', 'check_bits', 'check_share', 'check_precision',
-           'check_keep']
+           'duplicates', 'issue_lab', 'judged', 'judge', 'some_fashion', 'class_thresholds', 'confident_class',
+           'raw_joint', 'round_keeping_sum', 'calibrate', 'confident_joint', 'check_opinions', 'to_prune',
+           'suspects_by_class', 'suspects_by_noise_rate', 'find_label_issues', 'precision_recall', 'labels_experiment',
+           'label_margin', 'suspects', 'suspect_cell', 'strip', 'label_lab', 'check_bits', 'check_share',
+           'check_precision', 'check_keep']
 
 # %% ../nbs/01a_cleaning.ipynb #82e31d8f
 import hashlib
@@ -323,12 +323,16 @@ def issue_lab(found:ImageIssues,
     return Lab(found.sheet, controls, call, found.sheet(there[-1]), 'pictures with an issue')
 
 # %% ../nbs/01a_cleaning.ipynb #ef40b899
-@lru_cache(maxsize=4)
 def judged(rate:float, # symmetric noise, 0 to 1
            seed:int=0, # of choice, noise, folds, weights and order
            epochs:int=10, # for each of the five networks
           )->tuple:    # (noisy training set of 4,000, out-of-fold probabilities (4000, 10))
-    "Training pictures of Fashion-MNIST with wrong labels, and what networks think of them; takes about a minute."
+    "Training pictures of Fashion-MNIST with wrong labels, and what networks think of them; takes about a minute, the second time nothing."
+    return judge(float(rate), int(seed), int(epochs))
+
+@lru_cache(maxsize=4)
+def judge(rate, seed, epochs): # one order of arguments, so that the cache knows them again
+    "What `judged` keeps."
     from imgopt_nb.yardstick import out_of_fold
     noisy = some_fashion(seed).flip_labels(rate, seed)
     return noisy, out_of_fold('grey28', noisy.pictures, noisy.labels, epochs=epochs, seed=seed)

@@ -27,9 +27,8 @@ def test_hashes_agree_with_imagehash_and_near_pairs_with_brute_force():
     assert near_pairs([], 4).shape == (0, 2) and near_pairs([5], 4).shape == (0, 2)
 
 
-def test_one_bad_picture_does_not_lose_the_others_and_bad_requests_are_refused():
-    import numpy as np, tempfile
-    from pathlib import Path
+def test_one_bad_picture_does_not_lose_the_others():
+    import numpy as np
     from fastcore.test import expect_fail
     good = load_dataset('emoji10').pictures[0]
     nan = np.full((8, 8), np.nan, np.float32)
@@ -41,6 +40,13 @@ def test_one_bad_picture_does_not_lose_the_others_and_bad_requests_are_refused()
     with expect_fail(ValueError, 'nothing to look through'): issue_lab(one)
     with expect_fail(ValueError, 'no picture was found'): one.sheet('dark')
     with expect_fail(ValueError, 'unknown issue'): one.sheet('ugly')
+
+
+def test_bad_requests_for_picture_issues_are_refused():
+    import numpy as np, tempfile
+    from pathlib import Path
+    from fastcore.test import expect_fail
+    good = load_dataset('emoji10').pictures[0]
     for bad, word in (([], 'empty'), (good[:, :, 0], 'shape'), (good, 'for one picture'), (Files([]), 'empty')):
         with expect_fail(ValueError, word): find_image_issues(bad)
     for radius in (99, 4.5, -1):
@@ -56,6 +62,10 @@ def test_one_bad_picture_does_not_lose_the_others_and_bad_requests_are_refused()
         only = find_image_issues(d)
         assert find_image_issues(np.array([str(Path(d)/'a.png')])).masks['unreadable'].all() and len(only.skipped) == 1 and 'passed over' in repr(only)
         assert only.masks['unreadable'].all() and 'empty' in only.table.rows[0]['because'] and only.sheet('unreadable').shape[2] == 3
+
+
+def test_black_white_and_flat_pictures_are_told_apart():
+    import numpy as np
     black, white = np.zeros((40, 40), np.uint8), np.full((40, 40, 3), 255, np.uint8)
     flat = find_image_issues([black, white, np.full((9, 90), 128, np.uint8)])
     assert flat.masks['dark'].tolist() == [True, False, False] and flat.masks['bright'].tolist() == [False, True, False]
