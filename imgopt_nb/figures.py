@@ -234,10 +234,11 @@ class Lab:
                  call,      # function of the same values to the source text that makes the picture
                  sheet,     # picture for readers without a kernel
                  alt:str='',# description of the sheet
+                 fmt:str='png', # or 'jpg', which large pictures are encoded to in a fraction of the time
                 ):
         import ipywidgets as w
-        self.draw, self.controls, self.call, self.sheet, self.alt = draw, controls, call, sheet, alt
-        self.image, self.code, self.note = w.Image(format='png'), w.HTML(), w.HTML()
+        self.draw, self.controls, self.call, self.sheet, self.alt, self.fmt = draw, controls, call, sheet, alt, fmt
+        self.image, self.code, self.note = w.Image(format={'jpg': 'jpeg'}.get(fmt, fmt)), w.HTML(), w.HTML()
         self.latest = Latest(self.refresh)
         for c in controls.values(): c.observe(self.latest, names='value')
         self.ui = w.VBox([w.HBox(list(controls.values()), layout=w.Layout(flex_flow='row wrap')), self.note, self.image, self.code],
@@ -260,7 +261,7 @@ def refresh(self:Lab):
     except (ValueError, KeyError) as e:
         self.note.value = f'<i>{html.escape(str(e))}</i>'
         return
-    self.image.value, self.note.value = encode(picture), ''
+    self.image.value, self.note.value = encode(picture, self.fmt), ''
     self.code.value = ('copy this call (a click selects it): <pre class="imgopt-call" style="user-select:all;background:#f4f4f4;color:#111;padding:.5em">'
                        f'{html.escape(self.call(**self.values()))}</pre>')
 
