@@ -6,14 +6,14 @@
 __all__ = ['OPERATIONS', 'CLASSIC', 'SLIDERS', 'REST', 'Keyed', 'product', 'about_middle', 'matrix_of', 'Range', 'operation',
            'stream', 'op', 'flat', 'as_op', 'Augmenter', 'key_part', 'identical', 'mirrored', 'recolor_into',
            'curve_into', 'from_json', 'policy_space', 'trivial_augment', 'rand_augment', 'floor_calls', 'as_augment',
-           'lab_source', 'at_most', 'grid_points', 'with_marks', 'histogram', 'augmentation_view', 'settings_to_draw',
-           'numbers_html', 'product_of', 'AugmentationLab', 'have_skimage', 'augmentation_lab', 'apply_curve',
-           'autocontrast', 'blur', 'brightness', 'clahe', 'color_transform', 'compose_curves', 'contrast', 'cutmix',
-           'cutout', 'equalize', 'gamma', 'gaussian_noise', 'greyscale', 'hue', 'jpeg', 'mixup', 'one_hot',
-           'poisson_noise', 'posterize', 'recolor', 'salt_and_pepper', 'saturation', 'sharpen', 'solarize',
-           'speckle_noise', 'compose', 'crop', 'cropping', 'expanding', 'flip', 'flipping', 'invert', 'perspective',
-           'photo', 'resizing', 'rotate', 'rotation', 'scale', 'scaling', 'shear', 'shearing', 'transform_boxes',
-           'transform_points', 'translate', 'translation', 'warp', 'warp_mask']
+           'Augmented', 'lab_source', 'at_most', 'grid_points', 'with_marks', 'histogram', 'augmentation_view',
+           'settings_to_draw', 'numbers_html', 'product_of', 'AugmentationLab', 'have_skimage', 'augmentation_lab',
+           'check_keypoints', 'check_digit_policy', 'apply_curve', 'autocontrast', 'blur', 'brightness', 'clahe',
+           'color_transform', 'compose_curves', 'contrast', 'cutmix', 'cutout', 'equalize', 'gamma', 'gaussian_noise',
+           'greyscale', 'hue', 'jpeg', 'mixup', 'one_hot', 'poisson_noise', 'posterize', 'recolor', 'salt_and_pepper',
+           'saturation', 'sharpen', 'solarize', 'speckle_noise', 'compose', 'crop', 'cropping', 'expanding', 'flip',
+           'flipping', 'invert', 'perspective', 'photo', 'resizing', 'rotate', 'rotation', 'scale', 'scaling', 'shear',
+           'shearing', 'transform_boxes', 'transform_points', 'translate', 'translation', 'warp', 'warp_mask']
 
 # %% ../nbs/02c_augmentation.ipynb #3bd71dbb
 import json, math
@@ -63,7 +63,7 @@ class Range:
         self.low, self.high, self.log, self.whole, self.n = low, low if high is None else high, log, whole, n
     def of(self, value, name): # the same kind of range with other ends
         "Raises `ValueError` for ends that are no range."
-        if isinstance(value, str) or isinstance(self.low, (str, list)): return Range(list(value) if isinstance(value, (list, tuple)) else value, log=self.log)
+        if isinstance(self.low, (str, list)): return Range(list(value) if isinstance(value, (list, tuple)) else value)
         pair = list(value) if isinstance(value, (list, tuple)) else [value, value]
         if len(pair) != 2 or not all(isinstance(v, (int, float, np.number)) and math.isfinite(v) for v in pair): raise ValueError(f'{name} is a number or a pair (from, to), got {value!r}')
         if pair[0] > pair[1]: raise ValueError(f'{name} runs from the smaller to the larger number, got {value!r}')
@@ -495,6 +495,20 @@ def as_augment(aug:Augmenter): # function of (uint8 batch, numpy Generator) → 
     def augment(pictures, rng): return aug.batch(pictures, rng.integers(0, 2**63, len(pictures)))
     return augment
 
+# %% ../nbs/02c_augmentation.ipynb #fee00ce9
+class Augmented:
+    "A map-style data set: (augmented picture, label) by index. Call `set_epoch` before each epoch, and make the loader's workers anew for it (`persistent_workers=False`), or they keep the old number."
+    def __init__(self,
+                 images,         # `ImageSet`: gives (picture, label) by index
+                 aug:Augmenter,  # with results of one size, if they are to be stacked
+                 epoch:int=0,    # of the training
+                ): self.images, self.aug, self.epoch = images, aug, epoch
+    def set_epoch(self, epoch:int): self.epoch = key_part(epoch, 'epoch')
+    def __len__(self): return len(self.images)
+    def __getitem__(self, i):
+        picture, label = self.images[i]
+        return self.aug(picture, index=i, epoch=self.epoch), label
+
 # %% ../nbs/02c_augmentation.ipynb #a0c4b564
 def lab_source(name:str)->np.ndarray: # H×W×3 uint8
     "One of `PHOTOS`, or the user's own file; at most 512 pixels on the longer side."
@@ -673,3 +687,36 @@ def augmentation_lab(image='china', # H×W×3 uint8, one of `PHOTOS`, or a path
     "Play with every parameter of the pipeline."
     if not isinstance(image, str): check_image(image)
     return AugmentationLab(image)
+
+# %% ../nbs/02c_augmentation.ipynb #cdacb5ab
+from .exercises import exercise, must
+
+@exercise('2.7', hints=['`aug.matrix(drawn, shape)` is the product of all geometry, with the new frame.', 'Then `transform_points(points, matrix)`.'])
+def check_keypoints(answer, rng):
+    aug = Augmenter([op('crop_resize', size=48), op('flip', .5), op('rotate', angle=(-90, 90)), 'jitter'], seed=int(rng.integers(1000)))
+    image = rng.integers(0, 256, (int(rng.integers(40, 80)), int(rng.integers(40, 80)), 3), dtype=np.uint8)
+    points, index = rng.uniform(0, 40, (5, 2)), int(rng.integers(1000))
+    picture, moved = answer(aug, image.copy(), points.copy(), index)
+    drawn = aug.draw(index)
+    must(np.array_equal(picture, aug.apply(image, drawn)), 'the picture is the one of the key', hint='pass `index` on, or use `draw` and `apply`')
+    right = transform_points(points, aug.matrix(drawn, image.shape)[0])
+    must(not np.allclose(moved, points), 'the points move, too', hint='you returned them as they were')
+    must(not np.allclose(moved, transform_points(points, invert(aug.matrix(drawn, image.shape)[0]))), 'points go from the source to the destination', hint='you took the inverse')
+    must(np.allclose(moved, right), f'the first point {points[0].round(1).tolist()} goes to {right[0].round(1).tolist()}, yours to {np.round(moved[0], 1).tolist()}')
+
+@exercise('2.8', hints=['Give every operation a p, and the picture a chance to stay as it is.', 'A flip keeps a 6 from being a 6; so do turns beyond a few degrees.'])
+def check_digit_policy(answer, rng):
+    aug = answer()
+    must(isinstance(aug, Augmenter), f'an Augmenter, got {type(aug).__name__}')
+    names = {o.name for top in aug.ops for o in [top, *top.ops]}
+    must('flip' not in names, 'a mirrored digit is no digit', hint='leave out flips: a mirrored 2 is nothing')
+    draws = [aug.draw(i) for i in range(300)]
+    turns = [abs(d['angle']) for drawn in draws for d in drawn if d['op'] == 'rotate']
+    must(max(turns, default=0) <= 30, f'a 6 turned by 180° is a 9; yours turn by up to {max(turns, default=0):.0f}°', hint='stay within 30°')
+    from imgopt_nb.colour import V
+    must(all(not (d['op'] == 'solarize' and d['threshold'] <= .5) for drawn in draws for d in drawn), 'white on black stays white on black', hint='solarize turns strokes into background')
+    kinds = {d['op'] for drawn in draws for d in drawn}
+    must(len(kinds) >= 3, f'at least three kinds of change; yours are {sorted(kinds)}')
+    eight = np.zeros((8, 8), np.uint8)
+    eight[2:6, 3:5] = 255
+    must(len({aug(eight, index=i).tobytes() for i in range(20)}) >= 10, 'twenty draws should give at least ten different pictures')

@@ -81,14 +81,15 @@ def train_step(net, optimizer, x, y)->float:
     return loss.item()
 
 # %% ../nbs/93_yardstick.ipynb #712c628c
-def train_epoch(net, optimizer, schedule, pictures, labels, batch, rng, augment=None)->list:
+def train_epoch(net, optimizer, schedule, pictures, labels, batch, rng, augment=None, mix=None)->list:
     "One pass over the data in random order; the losses."
     losses, device = [], next(net.parameters()).device
     order = rng.permutation(len(pictures))
     for i in range(max(1, len(order)//batch)): # a rest smaller than a batch waits for the next epoch
         at = order[i*batch:(i+1)*batch]
         pics = pictures[at] if augment is None else augment(pictures[at], rng)
-        losses.append(train_step(net, optimizer, to_batch(pics, device), torch.from_numpy(labels[at]).to(device)))
+        pics, y = (pics, labels[at]) if mix is None else mix(pics, labels[at], rng)
+        losses.append(train_step(net, optimizer, to_batch(pics, device), torch.from_numpy(y).to(device)))
         schedule.step()
     return losses
 
@@ -105,6 +106,7 @@ def fit(net:nn.Module,         # changed in place
         batch:int=128,         # pictures a step
         seed:int=0,            # of the order and of `augment`
         augment=None,          # f(uint8 batch, rng) → uint8 batch
+        mix=None,              # f(uint8 batch, labels, rng) → (uint8 batch, labels or (n, classes) float32 probabilities)
        )->Fitted:
     "Train with momentum SGD and a one-cycle schedule. Raises `ValueError` for empty data or labels that do not fit."
     labels = check_labels(labels, len(pictures), net[-1].out_features)
@@ -113,7 +115,7 @@ def fit(net:nn.Module,         # changed in place
     optimizer = torch.optim.SGD(net.parameters(), lr, momentum=.9, nesterov=True, weight_decay=5e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr*batch/128, total_steps=epochs*max(1, len(pictures)//batch)+1, pct_start=.25)
     rng, losses, start = np.random.default_rng(seed), [], time.perf_counter()
-    for _ in progress(range(epochs), 'epochs'): losses += train_epoch(net, optimizer, schedule, pictures, labels, batch, rng, augment)
+    for _ in progress(range(epochs), 'epochs'): losses += train_epoch(net, optimizer, schedule, pictures, labels, batch, rng, augment, mix)
     return Fitted(net, losses, time.perf_counter()-start)
 
 # %% ../nbs/93_yardstick.ipynb #73283517
