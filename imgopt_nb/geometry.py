@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['PHOTOS', 'DIRECTIONS', 'INTERPOLATIONS', 'BORDERS', 'SIDE', 'photo', 'center_of', 'numbers', 'translation',
            'transform_points', 'as_matrix', 'compose', 'about', 'rotation', 'scaling', 'resizing', 'shearing',
-           'flipping', 'cropping', 'corners', 'expanding', 'invert', 'footprint', 'blur_taps', 'check_image',
-           'check_size', 'seen', 'mirrored_too', 'prefilter', 'footprint_inverse', 'left_after_half', 'even', 'smooth',
-           'colour', 'check_out', 'warp', 'pull', 'perspective', 'warp_mask', 'transform_boxes', 'rotate', 'flip',
-           'translate', 'scale', 'shear', 'crop', 'check_zoom', 'check_no_corner', 'check_pull']
+           'flipping', 'cropping', 'corners', 'expanding', 'invert', 'footprint', 'passes', 'smooth', 'check_image',
+           'check_size', 'seen', 'mirrored_too', 'prefilter', 'footprint_inverse', 'left_after_half', 'even', 'colour',
+           'check_out', 'warp', 'pull', 'perspective', 'warp_mask', 'transform_boxes', 'rotate', 'flip', 'translate',
+           'scale', 'shear', 'crop', 'check_zoom', 'check_no_corner', 'check_pull']
 
 # %% ../nbs/02a_geometry.ipynb #348e96b5
 import math
@@ -186,12 +186,16 @@ def footprint(matrix:np.ndarray, # 3×3, source to destination
     return math.hypot(a-u*g, b-u*h)/abs(z), math.hypot(d-v*g, e-v*h)/abs(z)
 
 # %% ../nbs/02a_geometry.ipynb #6fa4c8c1
-def blur_taps(f:float)->np.ndarray: # source pixels per destination pixel, at most 4 → (1,), (3,) or (5,), sums to 1
-    "The filter for a footprint `f` (eq. 2.11). Below 1.25 nothing: linear interpolation blurs more than is missing."
-    v = f*f/12
-    if f < 1.25: return np.ones(1)
-    if v <= .5: return np.array([v/2, 1-v, v/2])
-    return np.convolve([v/4, 1-v/2, v/4], [v/4, 1-v/2, v/4])
+def passes(f:float)->int: # source pixels per destination pixel
+    "How often to apply (1, 2, 1)/4 for a footprint `f` (eq. 2.11)."
+    return int(f*f/6 + .5)
+
+def smooth(image:np.ndarray, # H×W or H×W×3
+           kx:int,           # passes along x, 0 to 2
+           ky:int,           # passes along y, 0 to 2
+          )->np.ndarray:     # same shape and dtype
+    "Apply (1, 2, 1)/4 so many times; OpenCV's Gaussian of 3 or 5 pixels without a sigma is just that."
+    return cv2.GaussianBlur(image, (2*kx+1, 2*ky+1), 0)
 
 # %% ../nbs/02a_geometry.ipynb #149c783c
 INTERPOLATIONS = dict(nearest=cv2.INTER_NEAREST, linear=cv2.INTER_LINEAR, cubic=cv2.INTER_CUBIC, lanczos=cv2.INTER_LANCZOS4)
@@ -248,20 +252,19 @@ def prefilter(image:np.ndarray, # H×W or H×W×3
     "Average before pixels are skipped, in the part of the picture that is seen; for a perspective as much as its middle needs."
     at = transform_points(center_of(image.shape), invert(inverse)) if inverse[2, 0] or inverse[2, 1] else (0, 0)
     fx, fy = footprint_inverse(inverse, at)
-    if fx < 1.25 and fy < 1.25: return image, inverse
+    if not passes(fx) and not passes(fy): return image, inverse
     x0, y0, x1, y1 = seen(inverse, size, image.shape, 4 + 2*int(max(fx, fy)), border == 'reflect')
-    image, inverse = image[y0:y1, x0:x1], translation(-x0, -y0) @ inverse
-    while max(fx, fy) > 4:
+    image, inverse = image[y0:y1, x0:x1], inverse.copy()
+    inverse[:2] -= np.array([[x0], [y0]])*inverse[2]                     # the part has its own origin
+    while (kx := passes(fx)) > 2 or passes(fy) > 2:
         h, w = image.shape[:2]
-        new = (h if fy <= 4 or h < 2 else (h+1)//2, w if fx <= 4 or w < 2 else (w+1)//2)
+        new = (h if passes(fy) <= 2 or h < 2 else (h+1)//2, w if kx <= 2 or w < 2 else (w+1)//2)
         if new == (h, w): break
         image = cv2.resize(even(image, new), new[::-1], interpolation=cv2.INTER_AREA)
         kx, ky = (2 if new[1] < w else 1), (2 if new[0] < h else 1)
         inverse = np.array([[1/kx, 0, (1/kx-1)/2], [0, 1/ky, (1/ky-1)/2], [0, 0, 1]]) @ inverse
         fx, fy = left_after_half(fx) if kx == 2 else fx, left_after_half(fy) if ky == 2 else fy
-    tx, ty = blur_taps(min(fx, 4)), blur_taps(min(fy, 4))
-    if len(tx) > 1 or len(ty) > 1: image = smooth(image, tx, ty)
-    return image, inverse
+    return smooth(image, min(passes(fx), 2), min(passes(fy), 2)), inverse
 
 # %% ../nbs/02a_geometry.ipynb #953d9fad
 def footprint_inverse(inverse, at)->tuple: # as `footprint`, from the inverse
@@ -282,13 +285,6 @@ def even(image, new)->np.ndarray:
     h, w = image.shape[:2]
     dh, dw = (2*new[0]-h if new[0] < h else 0), (2*new[1]-w if new[1] < w else 0)
     return cv2.copyMakeBorder(image, 0, dh, 0, dw, cv2.BORDER_REPLICATE) if dh or dw else image
-
-def smooth(image, tx, ty)->np.ndarray: # taps along x and y, each 1, 3 or 5
-    "Separable blur; OpenCV's Gaussian has a quick way for three taps, and any (a, 1−2a, a) with a < 1/3 is a Gaussian's."
-    if len(tx) <= 3 and len(ty) <= 3:
-        sigma = [math.sqrt(-.5/math.log(t[0]/t[1])) if len(t) == 3 else 1. for t in (tx, ty)]
-        return cv2.GaussianBlur(image, (len(tx), len(ty)), sigma[0], sigmaY=sigma[1])
-    return cv2.sepFilter2D(image, -1, tx, ty)
 
 # %% ../nbs/02a_geometry.ipynb #907f08a9
 def colour(fill, image)->tuple: # of OpenCV

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['FAMILIES', 'MIXERS', 'POLICIES', 'FAMILY_EPOCHS', 'STRENGTHS', 'DIGIT_POLICIES', 'HUES', 'policy',
-           'family_experiment', 'strong', 'strength_experiment', 'digits', 'digit_experiment', 'dyed', 'hue_experiment']
+           'family_experiment', 'strong', 'strength_experiment', 'digits', 'digit_experiment', 'dyed', 'hue_experiment',
+           'policy_pipeline', 'policy_view', 'train_for', 'PolicyLab', 'policy_lab']
 
 # %% ../nbs/02d_trials.ipynb #116fec43
 import cv2
@@ -110,3 +111,70 @@ def hue_experiment(technique, seed):
     train, test = dyed(clothes[range(600)], seed), dyed(clothes[range(1000, 2000)], 99)
     fitted = fit(small_net('colour64', 6, seed=seed), train.pictures, train.labels, epochs=12, batch=32, seed=seed, augment=as_augment(Augmenter([op('hue', degrees=(-h, h))], seed)))
     return measures(fitted, test.pictures, test.labels)
+
+# %% ../nbs/02d_trials.ipynb #a1e16c6e
+def policy_pipeline(name:str, strength:float=1., seed:int=0)->Augmenter:
+    "A pipeline for the lab: a family, 'strength' for shifts, zooms, turns and shears, or TrivialAugment. Raises `ValueError` for an unknown name."
+    if name == 'moves': return strong(strength) if strength else Augmenter([])
+    if name == 'TrivialAugment': return trivial_augment(seed, border='constant')
+    if name not in FAMILIES: raise ValueError(f'no policy {name!r}; there are moves, TrivialAugment, {", ".join(FAMILIES)}')
+    return Augmenter(FAMILIES[name], seed, border='constant')
+
+def policy_view(images:ImageSet, # to take pictures from
+                name:str='moves',# as for `policy_pipeline`
+                strength:float=1.,
+                seed:int=0,      # of draws
+                n:int=32,        # pictures
+               )->np.ndarray:    # contact sheet, uint8
+    "The first pictures of a data set under a policy."
+    aug = policy_pipeline(name, strength, seed)
+    return contact_sheet([aug(images.pictures[i], index=i, epoch=seed) for i in range(min(n, len(images)))], cols=8, cell=84)
+
+# %% ../nbs/02d_trials.ipynb #d439b0a7
+def train_for(seconds:float,    # of training, about
+              images:ImageSet,  # to train on, grey pictures of about 28 px
+              test:ImageSet,    # to test on
+              aug:Augmenter,    # the policy
+              seed:int=0,
+             )->dict:           # accuracy, epochs, seconds
+    "As many epochs as fit into the time, measured on the first; then the whole one-cycle training."
+    import time
+    from imgopt_nb.yardstick import fit, predict, small_net
+    run = lambda epochs: fit(small_net('grey28', len(images.classes), seed), images.pictures, images.labels, epochs=epochs, batch=32, seed=seed, augment=as_augment(aug))
+    start = time.perf_counter()
+    run(1)
+    one = time.perf_counter()-start
+    epochs = max(1, int((seconds-one)/one))
+    fitted = run(epochs)
+    return dict(accuracy=float((predict(fitted.net, test.pictures).argmax(1) == test.labels).mean()), epochs=epochs, seconds=time.perf_counter()-start)
+
+# %% ../nbs/02d_trials.ipynb #0922b058
+class PolicyLab(Lab):
+    "A batch under a policy, and a button that trains with it; `results` keeps what was tried."
+    def __init__(self, images:ImageSet, test:ImageSet, seconds:float=20, text:str='images'):
+        import ipywidgets as w
+        wide = dict(layout=w.Layout(width='290px'), style=dict(description_width='76px'))
+        controls = dict(name=w.Dropdown(options=['moves', 'TrivialAugment', *FAMILIES], description='policy', **wide), strength=w.FloatSlider(1., min=0, max=4, step=.25, description='how strong', **wide), seed=w.IntSlider(0, 0, 99, description='seed', **wide))
+        self.images, self.test, self.seconds, self.text, self.results = images, test, seconds, text, []
+        self.button, self.table = w.Button(description=f'Train {seconds:g} s with these settings', layout=w.Layout(width='290px')), w.HTML()
+        self.button.on_click(self.train)
+        super().__init__(lambda **kw: policy_view(images, **kw), controls, self.source, policy_view(images), 'thirty-two pictures under a policy')
+        self.ui.children = [*self.ui.children[:1], w.HBox([self.button]), *self.ui.children[1:], self.table]
+    def source(self, **kw): return f"from imgopt_nb.datasets import load_dataset\nfrom imgopt_nb.trials import policy_view\npicture = policy_view({self.text}, {', '.join(f'{k}={v!r}' for k, v in kw.items())})"
+    def train(self, *_):
+        "Train with the present settings; the button rests meanwhile."
+        from imgopt_nb.figures import Table
+        kw = self.values()
+        self.button.disabled, self.button.description = True, 'training ...'
+        try: self.results.append({**kw, **train_for(self.seconds, self.images, self.test, policy_pipeline(**kw))})
+        finally: self.button.disabled, self.button.description = False, f'Train {self.seconds:g} s with these settings'
+        self.table.value = Table([{'policy': r['name'], 'strength': r['strength'], 'seed': r['seed'], 'epochs': r['epochs'], 'test accuracy': r['accuracy']} for r in self.results])._repr_html_()
+
+def policy_lab(images:ImageSet=None, # 1,000 pictures of Fashion-MNIST by default
+               test:ImageSet=None,   # its test pictures by default
+               seconds:float=20,     # of training for each press of the button
+               text:str='images',    # how the copied call names the pictures
+              )->PolicyLab:
+    "Look at a batch under a policy, and train with it."
+    if images is None: images, test, text = load_dataset('fashion_mnist', 'train')[range(1000)], load_dataset('fashion_mnist', 'test'), "load_dataset('fashion_mnist', 'train')[range(1000)]"
+    return PolicyLab(images, test, seconds, text)

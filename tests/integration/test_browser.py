@@ -222,8 +222,12 @@ def test_an_exercise_is_checked_and_kept(server, page, chapter):
     assert kept['attempts'] == 2 and kept['passed']
 
 
-# of each lab: imports, what it shows, the slider to move, the dropdown and the value to choose
+# of each lab: imports, what it shows, the slider to move, the dropdown and the value to choose, and how the called picture is shown, if not as it is
+SHOWN = '\n'.join(['import cv2, numpy', 'from imgopt_nb.augmentation import augmentation_view', 'from imgopt_nb.figures import encode',
+                   'picture = cv2.imdecode(numpy.frombuffer(encode(augmentation_view(image, drawn), "jpg"), numpy.uint8), cv2.IMREAD_COLOR_RGB)'])
 LABS = {
+    'augmentation': ('from imgopt_nb.augmentation import augmentation_lab', 'augmentation_lab()', 'angle', ('flip', 'vertical'), SHOWN),
+    'policy': ('from imgopt_nb.trials import policy_lab', 'policy_lab(seconds=3)', 'how strong', ('policy', 'turn and shear')),
     'resize': ('from imgopt_nb.preprocessing import resize_lab', 'resize_lab()', 'size', ('kernel', 'cubic')),
     'denoise': ('from imgopt_nb.preprocessing import denoise_lab', 'denoise_lab()', 'amount', ('filter', 'bilateral')),
     'label': ('import numpy as np\nfrom imgopt_nb.cleaning import label_lab\nfrom imgopt_nb.datasets import load_dataset\n'
@@ -253,7 +257,7 @@ def labs(server, page):
 
 @pytest.mark.parametrize('name', LABS)
 def test_every_lab_answers_and_its_call_makes_the_same_picture(page, labs, tmp_path, name):
-    imports, _, slider, choice = LABS[name]
+    imports, _, slider, choice, *shown = LABS[name]
     lab = scroll_to(page, page.locator('.imgopt-lab').filter(has=page.get_by_text(slider, exact=True)))
     image, call = lab.locator('img'), lab.locator('.imgopt-call')
     row = lambda what: lab.locator('.widget-inline-hbox').filter(has=page.get_by_text(what, exact=True))
@@ -262,12 +266,44 @@ def test_every_lab_answers_and_its_call_makes_the_same_picture(page, labs, tmp_p
     waits = [after(page, image, lambda: handle.press('ArrowRight')) for _ in range(2)]
     print('\nfrom the key to the new picture: ' + ', '.join(f'{1000*s:.0f}' for s in waits) + ' ms')
     if choice: after(page, image, lambda: row(choice[0]).locator('select').select_option(choice[1]))
+    if name == 'augmentation':  # drag, too
+        box = handle.bounding_box()
+        x, y = box['x'] + box['width']/2, box['y'] + box['height']/2
+        page.mouse.move(x, y)
+        page.mouse.down()
+        after(page, image, lambda: page.mouse.move(x+30, y, steps=15))
+        page.mouse.up()
     page.wait_for_timeout(300)
     look(page, f'lab-{name}')
     copied = call.inner_text()
     assert copied != said and (not choice or repr(choice[1]) in copied)
-    done = subprocess.run([sys.executable, '-c', f'{imports}\n{copied}' + '\nimport numpy\nnumpy.save("made.npy", picture)'], cwd=tmp_path,
+    done = subprocess.run([sys.executable, '-c', f'{imports}\n{copied}\n' + ''.join(shown) + '\nimport numpy\nnumpy.save("made.npy", picture)'], cwd=tmp_path,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, f'{copied}\n{done.stdout}'
     made, seen = np.load(tmp_path/'made.npy'), picture(image)
     assert made.shape == seen.shape and (made == seen).all()  # to the pixel
+
+
+def test_the_augmentation_lab_draws_at_random_and_takes_a_picture(page, labs, tmp_path):
+    lab = scroll_to(page, page.locator('.imgopt-lab').filter(has=page.get_by_text('angle', exact=True)))
+    image, call = lab.locator('img'), lab.locator('.imgopt-call')
+    for _ in range(3): after(page, image, lambda: lab.get_by_role('button', name='Random draw').click())
+    page.wait_for_timeout(300)
+    assert 'dict' not in call.inner_text() and "'op'" in call.inner_text()
+    assert len(lab.locator('.imgopt-geometry').inner_text().splitlines()) == 4 and len(lab.locator('.imgopt-colour').inner_text().splitlines()) == 4
+    look(page, 'lab-augmentation-random')
+    mine = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path/'mine.png'), mine)
+    with page.expect_file_chooser() as chooser: lab.get_by_role('button', name='Your picture').click()
+    after(page, image, lambda: chooser.value.set_files(str(tmp_path/'mine.png')))
+    page.wait_for_timeout(300)
+    assert "read_image('mine.png')" in call.inner_text()
+    after(page, image, lambda: lab.get_by_role('button', name='Reset').click())
+
+
+def test_the_policy_lab_trains(page, labs):
+    lab = scroll_to(page, page.locator('.imgopt-lab').filter(has=page.get_by_text('how strong', exact=True)))
+    lab.get_by_role('button', name=re.compile('Train')).click()
+    lab.locator('td').first.wait_for(timeout=60000)
+    assert 'turn and shear' in lab.locator('table').inner_text()
+    look(page, 'lab-policy-trained')
