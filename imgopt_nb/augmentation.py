@@ -288,6 +288,7 @@ class Augmenter:
 
 def key_part(x, name)->int:
     "Raises `TypeError` or `ValueError` for what cannot be a part of a key."
+    if type(x) is int and 0 <= x < 2**64: return x
     if isinstance(x, bool) or not isinstance(x, (int, np.integer)): raise TypeError(f'{name} is a whole number, got {x!r}')
     if not 0 <= x < 2**64: raise ValueError(f'{name} lies between 0 and 2⁶⁴ − 1, got {x}')
     return int(x)
