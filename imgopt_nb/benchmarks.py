@@ -141,8 +141,7 @@ class Peer:
 # %% ../nbs/95_benchmarks.ipynb #5ed43f84
 def photographs(side:int=512)->np.ndarray: # (5, side, side, 3) uint8
     "Those of scikit-learn and, where it is installed, scikit-image."
-    from imgopt_nb.augmentation import have_skimage
-    from imgopt_nb.geometry import PHOTOS, photo
+    from imgopt_nb.geometry import PHOTOS, have_skimage, photo
     return np.stack([photo(p, side) for p, origin in PHOTOS.items() if origin == 'sklearn' or have_skimage()])
 
 def race(peers:dict,     # name: Peer

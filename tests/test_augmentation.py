@@ -5,7 +5,7 @@ from imgopt_nb.geometry import resizing
 from imgopt_nb.geometry import transform_points
 from imgopt_nb.geometry import warp
 import json
-from imgopt_nb.augmentation import Augmenter, CLASSIC, OPERATIONS, SLIDERS, augmentation_lab, augmentation_view, from_json, lab_source, op, rand_augment
+from imgopt_nb.augmentation import Augmenter, CLASSIC, OPERATIONS, from_json, op, rand_augment
 
 
 def test_every_operation_runs_on_every_kind_of_picture_keeps_its_type_and_leaves_the_input_alone():
@@ -133,53 +133,6 @@ def test_bad_input_to_pipelines_is_refused_with_what_was_given():
     for fn, word in ((lambda: Augmenter([3]), 'op(...)'), (lambda: Augmenter([], seed=.5), 'whole'), (lambda: Augmenter(['flip'])('a.jpg'), 'str'), (lambda: Augmenter(['flip'])(im.astype(float)), 'float64'), (lambda: Augmenter(['jpeg'])(im/np.float32(255)), 'float32')):
         with expect_fail(TypeError, word): fn()
     assert Augmenter(['rotate']).batch([]) == [] and len(Augmenter(['rotate']).batch([im, im[:9]])) == 2
-
-
-def test_the_lab_shows_what_its_code_makes_to_the_bit():
-    import html, re
-    import numpy as np
-    from imgopt_nb.figures import encode
-    lab = augmentation_lab('china')
-    def run_code():
-        source = html.unescape(re.search(r'<pre[^>]*>(.*)</pre>', lab.code.value, re.S)[1])
-        scope = {}
-        exec(source, scope)
-        return scope['picture']
-    for k in range(4):
-        lab.draw_all()
-        lab.refresh()
-        made = run_code()
-        assert (made == lab.picture).all() and lab.image.value == encode(augmentation_view(lab_source('china'), lab.drawn, True), 'jpg')
-    for name, (o, p, neutral, low, high, _) in SLIDERS.items(): # each slider moves the picture, at both ends, and its name stands in the code
-        for value in {low, high} - {neutral}:
-            lab.neutral()
-            lab.refresh()
-            before = lab.picture
-            lab.controls[name].value = value
-            lab.refresh()
-            assert lab.note.value == '' or (name, value) in (('brightness', 0.),), (name, value, lab.note.value)
-            assert (before != lab.picture).any() and o in lab.code.value, name
-    lab.neutral()
-    lab.refresh()
-    assert (lab.picture == lab_source('china')).all() and 'drawn = []' in lab.code.value.replace('\n', '')
-
-
-def test_the_lab_takes_pictures_of_the_user_names_what_it_cannot_read_and_keeps_the_last_picture():
-    import numpy as np
-    from imgopt_nb.figures import encode
-    mine = np.random.default_rng(0).integers(0, 256, (700, 40, 3), dtype=np.uint8)
-    lab = augmentation_lab(mine)
-    assert lab.picture.shape == (512, 29, 3)
-    lab = augmentation_lab()
-    lab.take(dict(new=({'name': 'cat.png', 'content': memoryview(encode(mine[:40]))},)))
-    lab.refresh()
-    assert (lab.picture == mine[:40]).all() and "read_image('cat.png')" in lab.code.value.replace('&#x27;', "'")
-    lab.take(dict(new=({'name': 'notes.txt', 'content': memoryview(b'hello')},)))
-    assert 'notes.txt' in lab.note.value and (lab.picture == mine[:40]).all()
-    grey = augmentation_lab(mine[..., 0])
-    assert grey.picture.ndim == 3
-    from fastcore.test import expect_fail
-    with expect_fail(ValueError, '(0, 3)'): augmentation_lab(np.zeros((0, 3), np.uint8))
 
 
 def test_typical_mistakes_with_pipelines_get_their_hints():

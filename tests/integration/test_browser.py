@@ -223,10 +223,10 @@ def test_an_exercise_is_checked_and_kept(server, page, chapter):
 
 
 # of each lab: imports, what it shows, the slider to move, the dropdown and the value to choose, and how the called picture is shown, if not as it is
-SHOWN = '\n'.join(['import cv2, numpy', 'from imgopt_nb.augmentation import augmentation_view', 'from imgopt_nb.figures import encode',
+SHOWN = '\n'.join(['import cv2, numpy', 'from imgopt_nb.trials import augmentation_view', 'from imgopt_nb.figures import encode',
                    'picture = cv2.imdecode(numpy.frombuffer(encode(augmentation_view(image, drawn), "jpg"), numpy.uint8), cv2.IMREAD_COLOR_RGB)'])
 LABS = {
-    'augmentation': ('from imgopt_nb.augmentation import augmentation_lab', 'augmentation_lab()', 'angle', ('flip', 'vertical'), SHOWN),
+    'augmentation': ('from imgopt_nb.trials import augmentation_lab', 'augmentation_lab()', 'angle', ('flip', 'vertical'), SHOWN),
     'policy': ('from imgopt_nb.trials import policy_lab', 'policy_lab(seconds=3)', 'how strong', ('policy', 'turn and shear')),
     'resize': ('from imgopt_nb.preprocessing import resize_lab', 'resize_lab()', 'size', ('kernel', 'cubic')),
     'denoise': ('from imgopt_nb.preprocessing import denoise_lab', 'denoise_lab()', 'amount', ('filter', 'bilateral')),
