@@ -354,6 +354,7 @@ def apply(self:Augmenter,
     if image is not out: np.copyto(check_out(out, image.shape, image.dtype, source), image)
     return out
 
+# %% ../nbs/02c_augmentation.ipynb #63009e64
 @patch
 def move(self:Augmenter, image, m, frame, out)->np.ndarray:
     "The geometry of one stage."
@@ -394,6 +395,7 @@ def resized(inverse, frame, shape)->bool: # six numbers
     fx, fy = shape[1]/frame[1], shape[0]/frame[0]
     return fx >= 1 and fy >= 1 and abs(a-fx) + abs(e-fy) < 1e-9 and abs(c - (fx-1)/2) + abs(f - (fy-1)/2) < 1e-6
 
+# %% ../nbs/02c_augmentation.ipynb #3c3e6025
 def undo(m): # six numbers or 3×3; the same kind
     "`invert`, for six numbers without numpy. Raises `ValueError` for what cannot be undone."
     if not isinstance(m, tuple): return invert(m)
@@ -558,6 +560,7 @@ def check_keypoints(answer, rng):
     must(not np.allclose(moved, transform_points(points, invert(aug.matrix(drawn, image.shape)[0]))), 'points go from the source to the destination', hint='you took the inverse')
     must(np.allclose(moved, right), f'the first point {points[0].round(1).tolist()} goes to {right[0].round(1).tolist()}, yours to {np.round(moved[0], 1).tolist()}')
 
+# %% ../nbs/02c_augmentation.ipynb #76559734
 @exercise('2.8', hints=['Give every operation a p, and the picture a chance to stay as it is.', 'A flip keeps a 6 from being a 6; so do turns beyond a few degrees.'])
 def check_digit_policy(answer, rng):
     aug = answer()

@@ -410,6 +410,7 @@ def check_clipped(answer, rng):
     must(abs(got-float((f*(x-.5) > .5).mean())) > 1e-9, 'both ends clip', hint='you counted the bright end only')
     must(abs(got-right) < 1e-9, f'with f = {f:.2f}, {right:.4f} of the values leave [0, 1]; you say {got:.4f}')
 
+# %% ../nbs/02b_colour.ipynb #7de51939
 @exercise('2.6', hints=['Clip the rectangle to the picture first, then count its pixels.', 'kept = 1 − (x1 − x0)·(y1 − y0)/(w·h); the label is kept·y_a + (1 − kept)·y_b.'])
 def check_cutmix_label(answer, rng):
     h, w = (int(v) for v in rng.integers(8, 30, 2))

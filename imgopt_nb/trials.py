@@ -266,6 +266,7 @@ def neutral(self:AugmentationLab, *_):
     for name, (_, _, neutral, *_) in SLIDERS.items(): self.controls[name].value = neutral
     self.controls['flip'].value = 'none'
 
+# %% ../nbs/02d_trials.ipynb #09d60863
 @patch
 def take(self:AugmentationLab, change):
     "The user's own picture; what cannot be read is named, and the old one stays."
@@ -280,6 +281,7 @@ def take(self:AugmentationLab, change):
         self.controls['source'].options = [f['name'], *(o for o in self.controls['source'].options if o != f['name'])]
         self.controls['source'].value = f['name']
 
+# %% ../nbs/02d_trials.ipynb #493d9a80
 def augmentation_lab(image='china', # H×W×3 uint8, one of `PHOTOS`, or a path
                     )->AugmentationLab:
     "Play with every parameter of the pipeline."

@@ -4,7 +4,6 @@ from imgopt_nb.geometry import invert
 from imgopt_nb.geometry import resizing
 from imgopt_nb.geometry import transform_points
 from imgopt_nb.geometry import warp
-import json
 from imgopt_nb.augmentation import Augmenter, CLASSIC, OPERATIONS, from_json, op, rand_augment
 
 
@@ -26,14 +25,15 @@ def test_every_operation_runs_on_every_kind_of_picture_keeps_its_type_and_leaves
 
 
 def test_the_same_key_gives_the_same_picture_in_any_order_after_pickling_through_json_and_in_spawned_processes():
-    import multiprocessing, pickle
+    import json, multiprocessing, pickle
     import numpy as np
+    import imgopt_nb.augmentation as package # a notebook's own classes cannot be sent to a spawned process
     image = np.random.default_rng(0).integers(0, 256, (50, 40, 3), dtype=np.uint8)
-    aug = Augmenter([dict(op='crop_resize', size=32), dict(op='flip', p=.5), 'rotate', 'jitter', 'gamma', dict(op='gaussian_noise', p=.7), dict(op='one_of', ops=['blur', 'jpeg', 'erase', 'salt_and_pepper'], n=2)], seed=7, fill=3)
+    aug = package.Augmenter([dict(op='crop_resize', size=32), dict(op='flip', p=.5), 'rotate', 'jitter', 'gamma', dict(op='gaussian_noise', p=.7), dict(op='one_of', ops=['blur', 'jpeg', 'erase', 'salt_and_pepper'], n=2)], seed=7, fill=3)
     want = {(e, i): aug(image, index=i, epoch=e) for e in range(2) for i in range(8)}
     assert all((aug(image, index=i, epoch=e) == want[e, i]).all() for e, i in reversed(list(want)))
     assert len({w.tobytes() for w in want.values()}) == len(want)
-    for copy in (pickle.loads(pickle.dumps(aug)), from_json(aug.to_json()), Augmenter(aug.ops, seed=7, fill=3)):
+    for copy in (pickle.loads(pickle.dumps(aug)), package.from_json(aug.to_json()), package.Augmenter(aug.ops, seed=7, fill=3)):
         assert all((copy(image, index=i, epoch=e) == w).all() for (e, i), w in want.items())
     with multiprocessing.get_context('spawn').Pool(2) as pool:
         found = pool.starmap(aug.apply, [(image, aug.draw(i, e)) for e, i in want])
@@ -41,16 +41,16 @@ def test_the_same_key_gives_the_same_picture_in_any_order_after_pickling_through
         assert all((f == w).all() for f, w in zip(pool.starmap(aug, [(image, i, e) for e, i in want]), want.values()))
     assert (aug.apply(image, json.loads(json.dumps(aug.draw(3)))) == aug(image, index=3)).all()
     assert (aug.apply(image, aug.replay()) == aug(image, index=3)).all()
-    assert not any((Augmenter(aug.ops, seed=8)(image, index=i) == want[0, i]).all() for i in range(3))
+    assert not any((package.Augmenter(aug.ops, seed=8)(image, index=i) == want[0, i]).all() for i in range(3))
 
 
 def test_an_augmenter_works_in_a_torch_dataloader_with_any_number_of_spawned_workers():
     import numpy as np, torch
     from imgopt_nb.datasets import load_dataset
-    from imgopt_nb.augmentation import Augmented, Augmenter # a notebook's own classes cannot be sent to a spawned process
+    import imgopt_nb.augmentation as package # a notebook's own classes cannot be sent to a spawned process
     images = load_dataset('fashion_mnist', 'test')[:24]
-    aug = Augmenter(['rotate', 'translate', dict(op='gaussian_noise', p=.5)], seed=1)
-    data = Augmented(images, aug)
+    aug = package.Augmenter(['rotate', 'translate', dict(op='gaussian_noise', p=.5)], seed=1)
+    data = package.Augmented(images, aug)
     for epoch, workers in ((2, 0), (2, 1), (3, 2)):
         data.set_epoch(epoch)
         got = list(torch.utils.data.DataLoader(data, 8, num_workers=workers, multiprocessing_context='spawn' if workers else None))
