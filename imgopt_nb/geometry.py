@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['PHOTOS', 'DIRECTIONS', 'INTERPOLATIONS', 'BORDERS', 'SIDE', 'photo', 'have_skimage', 'center_of', 'numbers',
            'translation', 'transform_points', 'as_matrix', 'compose', 'about', 'rotation', 'scaling', 'resizing',
-           'shearing', 'flipping', 'cropping', 'corners', 'expanding', 'invert', 'footprint', 'passes', 'smooth',
-           'check_image', 'check_size', 'seen', 'mirrored_too', 'prefilter', 'footprint_inverse', 'left_after_half',
+           'shearing', 'flipping', 'cropping', 'corners', 'expanding', 'invert', 'footprint', 'footprint_of_inverse',
+           'passes', 'smooth', 'check_image', 'check_size', 'seen', 'mirrored_too', 'prefilter', 'left_after_half',
            'even', 'colour', 'check_out', 'warp', 'pull', 'perspective', 'warp_mask', 'transform_boxes', 'rotate',
            'flip', 'translate', 'scale', 'shear', 'crop', 'check_zoom', 'check_no_corner', 'check_pull']
 
@@ -183,13 +183,17 @@ def invert(matrix:np.ndarray)->np.ndarray: # 3×3, 3×3
 # %% ../nbs/02a_geometry.ipynb #0146723f
 def footprint(matrix:np.ndarray, # 3×3, source to destination
               at=(0., 0.),       # (x, y) of the destination; matters only for a perspective
-             )->tuple:           # (fx, fy), source pixels per destination pixel
+             )->tuple:           # (fx, fy), source pixels per destination pixel; (1, 1) where nothing can be seen
     "How much of the source one new pixel stands for, along both axes of the source (eq. 2.10)."
-    (a, b, c), (d, e, f), (g, h, i) = invert(matrix).tolist()
-    x, y = at
-    z = g*x + h*y + i
-    u, v = (a*x + b*y + c)/z, (d*x + e*y + f)/z # the derivatives of a quotient
-    return math.hypot(a-u*g, b-u*h)/abs(z), math.hypot(d-v*g, e-v*h)/abs(z)
+    return footprint_of_inverse(invert(matrix), at)
+
+def footprint_of_inverse(inverse:np.ndarray, at)->tuple: # 3×3, destination to source; (x, y) of the destination → (fx, fy)
+    "`footprint`, for a matrix that is inverted already."
+    (a, b, c), (d, e, f), (g, h, i) = inverse.tolist()
+    z = g*at[0] + h*at[1] + i
+    if not z > 0: return 1., 1.
+    u, v = (a*at[0] + b*at[1] + c)/z, (d*at[0] + e*at[1] + f)/z # the derivatives of a quotient
+    return math.hypot(a-u*g, b-u*h)/z, math.hypot(d-v*g, e-v*h)/z
 
 # %% ../nbs/02a_geometry.ipynb #6fa4c8c1
 def passes(f:float)->int: # source pixels per destination pixel
@@ -257,7 +261,7 @@ def prefilter(image:np.ndarray, # H×W or H×W×3
              )->tuple:          # (part of the picture, filtered, perhaps halved; 3×3 inverse for it), or the arguments if nothing shrinks
     "Average before pixels are skipped, in the part of the picture that is seen; for a perspective as much as its middle needs."
     at = transform_points(center_of(image.shape), invert(inverse)) if inverse[2, 0] or inverse[2, 1] else (0, 0)
-    fx, fy = footprint_inverse(inverse, at)
+    fx, fy = footprint_of_inverse(inverse, at)
     if not passes(fx) and not passes(fy): return image, inverse
     x0, y0, x1, y1 = seen(inverse, size, image.shape, 4 + 2*int(max(fx, fy)), border == 'reflect')
     image, inverse = image[y0:y1, x0:x1], inverse.copy()
@@ -273,15 +277,6 @@ def prefilter(image:np.ndarray, # H×W or H×W×3
     return smooth(image, min(passes(fx), 2), min(passes(fy), 2)), inverse
 
 # %% ../nbs/02a_geometry.ipynb #953d9fad
-def footprint_inverse(inverse, at)->tuple: # as `footprint`, from the inverse
-    "(fx, fy) at a point of the destination."
-    (a, b, c), (d, e, f), (g, h, i) = inverse.tolist()
-    if not g and not h: return math.hypot(a, b)/abs(i), math.hypot(d, e)/abs(i)
-    z = g*at[0] + h*at[1] + i
-    if not z > 0: return 1., 1. # nothing to see there
-    u, v = (a*at[0] + b*at[1] + c)/z, (d*at[0] + e*at[1] + f)/z
-    return math.hypot(a-u*g, b-u*h)/abs(z), math.hypot(d-v*g, e-v*h)/abs(z)
-
 def left_after_half(f:float)->float: # footprint on the fine grid → on the coarse one, what is left to filter
     "√(12 · (f²/12 − 3/4)) fine pixels, in coarse ones."
     return math.sqrt(max(f*f - 9, 0))/2

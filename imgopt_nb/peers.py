@@ -89,6 +89,7 @@ def albumentations_at(image, size, prefilter, x, y, side, mirrored, angle, shear
     t = A.Compose([A.Crop(x, y, x+side, y+side), A.Resize(size, size, cv2.INTER_AREA if prefilter else cv2.INTER_LINEAR), A.HorizontalFlip(p=float(mirrored)), A.Affine(rotate=(angle, angle), shear=dict(x=(shear, shear), y=(0, 0)), p=1, border_mode=cv2.BORDER_REFLECT_101)])
     return t(image=image)['image']
 
+# %% ../nbs/99_peers.ipynb #f0aa269e
 def torchvision_at(image, size, prefilter, x, y, side, mirrored, angle, shear)->np.ndarray: # size×size×3
     "One setting with torchvision."
     import torch

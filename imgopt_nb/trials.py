@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['FAMILIES', 'MIXERS', 'POLICIES', 'FAMILY_EPOCHS', 'STRENGTHS', 'DIGIT_POLICIES', 'HUES', 'SLIDERS', 'REST', 'policy',
-           'family_experiment', 'strong', 'strength_experiment', 'digits', 'digit_experiment', 'dyed', 'hue_experiment',
-           'lab_source', 'at_most', 'grid_points', 'with_marks', 'histogram', 'augmentation_view', 'settings_to_draw',
-           'numbers_html', 'product_of', 'AugmentationLab', 'augmentation_lab', 'policy_pipeline', 'policy_view',
-           'train_for', 'PolicyLab', 'policy_lab']
+           'family', 'family_experiment', 'strong', 'strength_experiment', 'digits', 'digit_experiment', 'dyed',
+           'hue_experiment', 'lab_source', 'at_most', 'grid_points', 'with_marks', 'histogram', 'augmentation_view',
+           'settings_to_draw', 'numbers_html', 'product_of', 'AugmentationLab', 'augmentation_lab', 'policy_pipeline',
+           'policy_view', 'train_for', 'PolicyLab', 'policy_lab']
 
 # %% ../nbs/02d_trials.ipynb #116fec43
 import html
@@ -18,6 +18,7 @@ from .augmentation import (CLASSIC, OPERATIONS, Augmenter, as_augment, check_ima
 from .datasets import ImageSet, balanced_subset, load_dataset
 from .figures import Lab, contact_sheet
 from .geometry import PHOTOS, have_skimage
+from .preprocessing import sliders
 from .scoreboard import experiment
 
 # %% ../nbs/02d_trials.ipynb #2946cc04
@@ -33,9 +34,15 @@ def policy(name:str,   # of `FAMILIES` or `MIXERS`, or 'TrivialAugment'
     if name in MIXERS:
         fn, alpha = MIXERS[name]
         return dict(mix=lambda pictures, labels, rng: fn(pictures, labels, alpha, rng, k=10))
-    if name == 'TrivialAugment': return dict(augment=as_augment(trivial_augment(seed, border='constant')))
-    if name not in FAMILIES: raise ValueError(f'no policy {name!r}; there are {", ".join([*FAMILIES, "TrivialAugment", *MIXERS])}')
-    return dict(augment=as_augment(Augmenter(FAMILIES[name], seed, border='constant'))) if FAMILIES[name] else {}
+    return {} if name == 'none' else dict(augment=as_augment(family(name, seed)))
+
+def family(name:str,   # of `FAMILIES`, or 'TrivialAugment'
+           seed:int=0, # of draws
+          )->Augmenter:
+    "A policy for single pictures. Raises `ValueError` for an unknown name."
+    if name == 'TrivialAugment': return trivial_augment(seed, border='constant')
+    if name not in FAMILIES: raise ValueError(f'no policy {name!r}; there are TrivialAugment, {", ".join(FAMILIES)}; for batches {", ".join(MIXERS)}')
+    return Augmenter(FAMILIES[name], seed, border='constant')
 
 POLICIES = (*FAMILIES, 'TrivialAugment', *MIXERS)
 
@@ -215,12 +222,12 @@ class AugmentationLab(Lab):
         if not names: self.own['image'] = at_most(source)
         def slider(name, o, p, neutral, low, high, step):
             kind = w.IntSlider if isinstance(neutral, int) else w.FloatSlider
-            return kind(value=neutral, min=low, max=high, step=step, description=name.replace('_', ' '), layout=w.Layout(width='290px'), style=dict(description_width='76px'), continuous_update=True)
+            return kind(value=neutral, min=low, max=high, step=step, description=name.replace('_', ' '))
         every = list(dict.fromkeys([*self.own, *names, 'china', 'flower', *(p for p in PHOTOS if have_skimage())]))
-        controls = dict(source=w.Dropdown(options=every, description='picture', layout=w.Layout(width='290px'), style=dict(description_width='76px')),
-                        flip=w.Dropdown(options=['none', 'horizontal', 'vertical', 'both'], description='flip', layout=w.Layout(width='290px'), style=dict(description_width='76px')),
+        controls = sliders(source=w.Dropdown(options=every, description='picture'),
+                        flip=w.Dropdown(options=['none', 'horizontal', 'vertical', 'both'], description='flip'),
                         **{k: slider(k, *v) for k, v in SLIDERS.items()},
-                        seed=w.IntText(0, description='seed', layout=w.Layout(width='290px'), style=dict(description_width='76px')), marks=w.Checkbox(True, description='grid and box', indent=False, layout=w.Layout(width='130px')))
+                        seed=w.IntText(0, description='seed'), marks=w.Checkbox(True, description='grid and box', indent=False))
         self.matrices, self.random, self.reset, self.upload = w.HTML(), w.Button(description='Random draw'), w.Button(description='Reset'), w.FileUpload(accept='image/*', multiple=False, description='Your picture')
         self.random.on_click(self.draw_all)
         self.reset.on_click(self.neutral)
@@ -291,10 +298,7 @@ def augmentation_lab(image='china', # H×W×3 uint8, one of `PHOTOS`, or a path
 # %% ../nbs/02d_trials.ipynb #a1e16c6e
 def policy_pipeline(name:str, strength:float=1., seed:int=0)->Augmenter:
     "A pipeline for the lab: a family, 'strength' for shifts, zooms, turns and shears, or TrivialAugment. Raises `ValueError` for an unknown name."
-    if name == 'moves': return strong(strength) if strength else Augmenter([])
-    if name == 'TrivialAugment': return trivial_augment(seed, border='constant')
-    if name not in FAMILIES: raise ValueError(f'no policy {name!r}; there are moves, TrivialAugment, {", ".join(FAMILIES)}')
-    return Augmenter(FAMILIES[name], seed, border='constant')
+    return strong(strength) if name == 'moves' else family(name, seed)
 
 def policy_view(images:ImageSet, # to take pictures from
                 name:str='moves',# as for `policy_pipeline`
@@ -329,8 +333,7 @@ class PolicyLab(Lab):
     "A batch under a policy, and a button that trains with it; `results` keeps what was tried."
     def __init__(self, images:ImageSet, test:ImageSet, seconds:float=20, text:str='images'):
         import ipywidgets as w
-        wide = dict(layout=w.Layout(width='290px'), style=dict(description_width='76px'))
-        controls = dict(name=w.Dropdown(options=['moves', 'TrivialAugment', *FAMILIES], description='policy', **wide), strength=w.FloatSlider(1., min=0, max=4, step=.25, description='how strong', **wide), seed=w.IntSlider(0, 0, 99, description='seed', **wide))
+        controls = sliders(name=w.Dropdown(options=['moves', 'TrivialAugment', *FAMILIES], description='policy'), strength=w.FloatSlider(1., min=0, max=4, step=.25, description='how strong'), seed=w.IntSlider(0, 0, 99, description='seed'))
         self.images, self.test, self.seconds, self.text, self.results = images, test, seconds, text, []
         self.button, self.table = w.Button(description=f'Train {seconds:g} s with these settings', layout=w.Layout(width='290px')), w.HTML()
         self.button.on_click(self.train)

@@ -16,15 +16,15 @@ def test_the_paired_ratio_survives_a_drift_that_would_spoil_two_separate_medians
 
 
 def test_a_peer_that_cannot_be_had_is_named_not_half_used():
-    import tempfile
+    import contextlib, io, tempfile
     from pathlib import Path
     from fastcore.test import expect_fail
     import imgopt_nb.benchmarks as b
     kept = dict(b.PEERS)
     b.PEERS['nobody'] = 'albumentations', ['no-such-package-imgopt-nb==99']
     try:
-        with tempfile.TemporaryDirectory() as d:
+        with tempfile.TemporaryDirectory() as d, contextlib.redirect_stderr(io.StringIO()) as said:
             with expect_fail(RuntimeError, 'no environment for nobody'): b.peer_python('nobody', d)
-            assert not list(Path(d).glob('*/complete.json'))
+            assert not list(Path(d).glob('*/complete.json')) and 'nobody' in said.getvalue()
     finally: b.PEERS.clear(); b.PEERS.update(kept)
     with expect_fail(RuntimeError, 'the worker stopped'): b.Peer(sys.executable, 'ours', '/nowhere.npy')

@@ -129,6 +129,16 @@ def after(page, image, act):
     return time.perf_counter()-start
 
 
+def drag(page, image, handle, by):
+    "Pull a slider's handle to the right by so many pixels, until the picture changes."
+    box = handle.bounding_box()
+    x, y = box['x'] + box['width']/2, box['y'] + box['height']/2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    after(page, image, lambda: page.mouse.move(x+by, y, steps=15))
+    page.mouse.up()
+
+
 def test_the_course_opens_on_its_index(server, page):
     page.goto(server[0])
     page.locator('.jp-Notebook .jp-MarkdownOutput').first.wait_for()
@@ -161,12 +171,7 @@ def test_the_lab_answers_and_its_call_makes_the_same_picture(page, chapter, tmp_
     assert (picture(image) != second).any()
     look(page, 'lab')
 
-    box = handle.bounding_box()
-    x, y = box['x'] + box['width']/2, box['y'] + box['height']/2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    after(page, image, lambda: page.mouse.move(x+45, y, steps=15))
-    page.mouse.up()
+    drag(page, image, handle, 45)
     dragged = float(row('noise').locator('.widget-readout').inner_text())
     assert dragged > .3
     called_with(f'noise={dragged:g},')
@@ -266,13 +271,7 @@ def test_every_lab_answers_and_its_call_makes_the_same_picture(page, labs, tmp_p
     waits = [after(page, image, lambda: handle.press('ArrowRight')) for _ in range(2)]
     print('\nfrom the key to the new picture: ' + ', '.join(f'{1000*s:.0f}' for s in waits) + ' ms')
     if choice: after(page, image, lambda: row(choice[0]).locator('select').select_option(choice[1]))
-    if name == 'augmentation':  # drag, too
-        box = handle.bounding_box()
-        x, y = box['x'] + box['width']/2, box['y'] + box['height']/2
-        page.mouse.move(x, y)
-        page.mouse.down()
-        after(page, image, lambda: page.mouse.move(x+30, y, steps=15))
-        page.mouse.up()
+    if name == 'augmentation': drag(page, image, handle, 30)
     page.wait_for_timeout(300)
     look(page, f'lab-{name}')
     copied = call.inner_text()
