@@ -37,7 +37,9 @@ BYTES = np.array([[1, 1, 1, 255.]]) # matrices are for values up to 1, bytes go 
 
 def recolor_into(image, m, out):
     "`recolor` without its checks; `out` may be the picture itself."
-    if image.ndim == 2: m = np.array([[m[:, :3].sum()/3, m[:, 3].mean()]])
+    if image.ndim == 2:
+        (a, b, c, t), (d, e, f, u), (g, h, i, v) = m.tolist()
+        m = np.array([[(a+b+c+d+e+f+g+h+i)/3, (t+u+v)/3]])
     if image.dtype == np.uint8: return cv2.transform(image, m*BYTES[:, -m.shape[1]:], out)
     res = cv2.transform(image, m, out)
     return np.clip(res, 0, 1, out=res)

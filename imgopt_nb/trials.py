@@ -209,7 +209,7 @@ def product_of(drawn, shape)->tuple: # (3×3, 3×4)
     c = np.eye(3, 4)
     for _, _, points, _ in aug.stages(drawn, shape):
         for kind, what in points:
-            if kind == 'colour': c = compose(what, c)
+            if kind == 'colour': c = compose(matrix_of(what), c)
     return aug.matrix(drawn, shape)[0], c
 
 # %% ../nbs/02d_trials.ipynb #149071f1

@@ -4,7 +4,7 @@ from imgopt_nb.geometry import invert
 from imgopt_nb.geometry import resizing
 from imgopt_nb.geometry import transform_points
 from imgopt_nb.geometry import warp
-from imgopt_nb.augmentation import Augmenter, CLASSIC, OPERATIONS, from_json, op, rand_augment
+from imgopt_nb.augmentation import Augmenter, CLASSIC, OPERATIONS, from_json, one_by_one, op, rand_augment
 
 
 def test_every_operation_runs_on_every_kind_of_picture_keeps_its_type_and_leaves_the_input_alone():
@@ -42,6 +42,28 @@ def test_the_same_key_gives_the_same_picture_in_any_order_after_pickling_through
     assert (aug.apply(image, json.loads(json.dumps(aug.draw(3)))) == aug(image, index=3)).all()
     assert (aug.apply(image, aug.replay()) == aug(image, index=3)).all()
     assert not any((package.Augmenter(aug.ops, seed=8)(image, index=i) == want[0, i]).all() for i in range(3))
+
+
+def test_a_batch_draws_and_gives_the_same_as_its_pictures_one_by_one():
+    import numpy as np
+    rng = np.random.default_rng(4)
+    each_of = [op(name, .6) for name in OPERATIONS if 'size' not in OPERATIONS[name][2]]
+    bytes_only = ('equalize', 'autocontrast', 'clahe', 'jpeg')
+    for ops in (each_of, [o for o in each_of if o.name not in bytes_only], [op('crop_resize', size=12), op('flip', .5, direction=['horizontal', 'vertical', 'both']), 'rotate', 'gamma', 'posterize', 'jitter', op('hue', .5)], [op('resize', size=(8, 20))], [op('crop', size=9), 'perspective'], CLASSIC[1:],
+                [op('one_of', .8, ops=each_of, n=3)], [op('one_of', ops=['gamma', op('one_of', ops=['hue', 'blur', op('flip', .3)])])], [op('solarize'), op('gamma', exponent=2.), op('gamma', .5)], []):
+        aug = Augmenter(ops, seed=3)
+        for shape in ((40, 17, 14), (23, 16, 20, 3), (2, 9, 9), (1, 1, 1)):
+            pictures, keys = rng.integers(0, 256, shape, dtype=np.uint8), rng.integers(0, 2**40, shape[0])
+            found = {int(k): d for which, drawn in aug.draw_columns(keys, 5) for k, d in zip(which, one_by_one(drawn, len(which)))}
+            assert [found[k] for k in range(len(keys))] == [aug.draw(int(i), 5) for i in keys], ops
+            for p in (pictures, (pictures/255).astype(np.float32)):
+                if p.dtype != np.uint8 and any(top.name in bytes_only for o in aug.ops for top in [o, *o.ops]): continue
+                want, got = [aug(im, int(i), 5) for im, i in zip(p, keys)], aug.batch(p, keys, 5, threads=2)
+                assert len(got) == len(want) and all(g.dtype == w.dtype and g.shape == w.shape and (g == w).all() for g, w in zip(got, want)), ops
+                assert all((g == w).all() for g, w in zip(aug.batch(list(p), keys, 5), want))
+                assert isinstance(got, np.ndarray) == (len({w.shape for w in want}) == 1)
+    buffer = np.empty((23, 12, 12, 3), np.uint8)
+    assert Augmenter([op('resize', size=12)]).batch(rng.integers(0, 256, (23, 16, 20, 3), dtype=np.uint8), out=buffer) is buffer
 
 
 def test_an_augmenter_works_in_a_torch_dataloader_with_any_number_of_spawned_workers():
