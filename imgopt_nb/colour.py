@@ -5,13 +5,15 @@
 # %% auto #0
 __all__ = ['BYTES', 'LUMA', 'V', 'BANK', 'as_colour_matrix', 'recolor', 'recolor_into', 'brightness', 'contrast', 'mean_grey',
            'saturation', 'greyscale', 'hue', 'gamma', 'solarize', 'posterize', 'as_curve', 'compose_curves', 'look_up',
-           'apply_curve', 'curve_into', 'equalizing', 'stretching', 'by_channel', 'equalize', 'autocontrast', 'clahe',
-           'blur', 'sharpen', 'jpeg', 'noise_bank', 'normals', 'gaussian_noise', 'speckle_noise', 'poisson_noise',
-           'salt_and_pepper', 'positive', 'full', 'as_float', 'back', 'cutout', 'erasing', 'one_hot', 'partners',
-           'mixup', 'cutmix', 'color_transform', 'check_sepia', 'check_clipped', 'check_cutmix_label']
+           'apply_curve', 'curve_into', 'in_pairs', 'has_wide_tables', 'equalizing', 'stretching', 'by_channel',
+           'equalize', 'autocontrast', 'clahe', 'blur', 'sharpen', 'jpeg', 'noise_bank', 'normals', 'gaussian_noise',
+           'speckle_noise', 'poisson_noise', 'salt_and_pepper', 'positive', 'full', 'as_float', 'back', 'cutout',
+           'erasing', 'one_hot', 'partners', 'mixup', 'cutmix', 'color_transform', 'check_sepia', 'check_clipped',
+           'check_cutmix_label']
 
 # %% ../nbs/02b_colour.ipynb #5ab78652
 import math
+from functools import cache
 import cv2
 import numpy as np
 from .geometry import check_image, check_out, compose, numbers
@@ -119,6 +121,7 @@ def as_curve(curve)->np.ndarray: # (256,) float64
     if c.shape != (256,) or not math.isfinite(c.sum()) or c.min() < 0 or c.max() > 1: raise ValueError(f'a curve is an array of 256 values in [0, 1], got shape {c.shape}' + (f' with values from {c.min():g} to {c.max():g}' if c.size else ''))
     return c
 
+# %% ../nbs/02b_colour.ipynb #0399e5c1
 def compose_curves(*curves)->np.ndarray: # (256,)
     "One curve for several; the last one acts first (`look_up` says what happens between the 256 values)."
     if not curves: raise ValueError('nothing to compose: pass at least one curve')
@@ -136,6 +139,7 @@ def look_up(curve:np.ndarray,  # (256,)
     jumps = step > 4*beside + 1.5/255                                    # much steeper than on both sides
     return np.where(jumps[k], curve[np.rint(x).astype(int)], curve[k] + (x-k)*(curve[k+1]-curve[k]))
 
+# %% ../nbs/02b_colour.ipynb #1e5c087a
 def apply_curve(image:np.ndarray,    # H×W or H×W×3, uint8 or float32 in [0, 1]
                 curve:np.ndarray,    # (256,) for all channels, values in [0, 1]
                 out:np.ndarray=None, # buffer for the result
@@ -146,12 +150,29 @@ def apply_curve(image:np.ndarray,    # H×W or H×W×3, uint8 or float32 in [0, 
 
 def curve_into(image, curve, out):
     "`apply_curve` without its checks; `out` may be the picture itself."
-    if image.dtype == np.uint8: return cv2.LUT(image, np.rint(255*curve).astype(np.uint8), out)
+    if image.dtype == np.uint8:
+        table = np.rint(255*curve).astype(np.uint8)
+        if image.size < 2**19 or image.size % 2 or not has_wide_tables() or any(a is not None and (not a.flags.c_contiguous or a.ctypes.data % 2) for a in (image, out)): return cv2.LUT(image, table, out)
+        if out is None: out = np.empty_like(image)
+        cv2.LUT(image.reshape(1, -1).view(np.uint16), in_pairs(table), out.reshape(1, -1).view(np.uint16))
+        return out
     if not (image.min() >= 0 and image.max() <= 1): raise ValueError(f'a curve is for values in [0, 1]; this picture spans {image.min():g} to {image.max():g}')
     res = look_up(curve, image).astype(np.float32)
     if out is None: return res
     out[:] = res
     return out
+
+# %% ../nbs/02b_colour.ipynb #6c3ccaba
+def in_pairs(table:np.ndarray)->np.ndarray: # (256,) uint8 → (65536,) uint16
+    "The same curve for two bytes that lie side by side."
+    w = table.astype(np.uint16)
+    return (w + (w[:, None] << 8)).ravel()
+
+@cache
+def has_wide_tables()->bool:
+    "Whether this OpenCV has tables for 16 bits."
+    try: return cv2.LUT(np.zeros((1, 1), np.uint16), np.zeros(2**16, np.uint16)) is not None
+    except cv2.error: return False
 
 # %% ../nbs/02b_colour.ipynb #8ca9f644
 def equalizing(channel:np.ndarray, # H×W uint8
@@ -313,7 +334,7 @@ def back(x, image)->np.ndarray:
 
 # %% ../nbs/02b_colour.ipynb #e90d99be
 def cutout(image:np.ndarray, # H×W or H×W×3, uint8 or float32
-           x:float,          # centre of the rectangle, pixels
+           x:float,          # centre of the rectangle, pixels from the picture's edge (0 is the edge, not the first pixel's centre)
            y:float,
            w:float,          # width, pixels
            h:float,          # height, pixels
@@ -325,7 +346,8 @@ def cutout(image:np.ndarray, # H×W or H×W×3, uint8 or float32
     x, y, w, h = numbers(x=x, y=y, w=w, h=h)
     if w < 0 or h < 0: raise ValueError(f'width and height are at least 0, got {w} and {h}')
     res = image.copy()
-    part = res[max(0, round(y-h/2)):max(0, round(y+h/2)), max(0, round(x-w/2)):max(0, round(x+w/2))]
+    x0, y0 = math.floor(x - w/2 + .5), math.floor(y - h/2 + .5)
+    part = res[max(0, y0):max(0, y0+round(h)), max(0, x0):max(0, x0+round(w))]
     if isinstance(fill, str) and fill != 'noise': raise ValueError(f"fill is a number, three, or 'noise', got {fill!r}")
     if isinstance(fill, str): part[:] = ((rng or np.random.default_rng()).random(part.shape)*full(image)).astype(image.dtype)
     else: part[:] = fill

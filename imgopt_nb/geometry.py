@@ -266,9 +266,9 @@ def prefilter(image:np.ndarray, # H×W or H×W×3
     x0, y0, x1, y1 = seen(inverse, size, image.shape, 4 + 2*int(max(fx, fy)), border == 'reflect')
     image, inverse = image[y0:y1, x0:x1], inverse.copy()
     inverse[:2] -= np.array([[x0], [y0]])*inverse[2]                     # the part has its own origin
-    while (kx := passes(fx)) > 2 or passes(fy) > 2:
+    while (kx := passes(fx)) > 3 or passes(fy) > 3:
         h, w = image.shape[:2]
-        new = (h if passes(fy) <= 2 or h < 2 else (h+1)//2, w if kx <= 2 or w < 2 else (w+1)//2)
+        new = (h if passes(fy) <= 3 or h < 2 else (h+1)//2, w if kx <= 3 or w < 2 else (w+1)//2)
         if new == (h, w): break
         image = cv2.resize(even(image, new), new[::-1], interpolation=cv2.INTER_AREA)
         kx, ky = (2 if new[1] < w else 1), (2 if new[0] < h else 1)
@@ -344,10 +344,11 @@ def perspective(source,      # (4, 2) points, x and y
         for i in range(4):
             a, b, c = p[[k for k in range(4) if k != i]]
             if abs(np.linalg.det([b-a, c-a])) < 1e-9*max(1, np.ptp(p))**2: raise ValueError(f'three of the four points lie on a line: {p.tolist()}')
-    rows = [r for (x, y), (u, v) in zip(s, d) for r in ([x, y, 1, 0, 0, 0, -x*u, -y*u], [0, 0, 0, x, y, 1, -x*v, -y*v])]
-    m = np.append(np.linalg.solve(rows, d.ravel()), 1).reshape(3, 3)
-    if (s @ m[2, :2] + 1 <= 0).any(): raise ValueError(f'no camera sees the points like that: some of them would lie behind it ({s.tolist()} to {d.tolist()})')
-    return m
+    rows = [r for (x, y), (u, v) in zip(s, d) for r in ([x, y, 1, 0, 0, 0, -x*u, -y*u, -u], [0, 0, 0, x, y, 1, -x*v, -y*v, -v])]
+    m = np.linalg.svd(np.array(rows))[2][-1].reshape(3, 3)               # the direction that all rows send to 0
+    z = s @ m[2, :2] + m[2, 2]
+    if not z.min()*z.max() > 0: raise ValueError(f'no camera sees the points like that: some of them would lie behind it ({s.tolist()} to {d.tolist()})')
+    return m/(m[2, 2] if m[2, 2]*z[0] > 1e-9*abs(z[0])*np.abs(m[2]).max() else z.mean())
 
 # %% ../nbs/02a_geometry.ipynb #a16f2b09
 def warp_mask(mask:np.ndarray,   # H×W, bool or integers: a class number for each pixel
@@ -367,7 +368,7 @@ def warp_mask(mask:np.ndarray,   # H×W, bool or integers: a class number for ea
 def transform_boxes(boxes,             # (N, 4): x0, y0, x1, y1 as in image[y0:y1, x0:x1]
                     matrix:np.ndarray, # 3×3, source to destination
                     size:tuple=None,   # (height, width) of the new frame; None: do not clip
-                    min_visible:float=0., # 0 to 1: drop boxes of whose area no more than this is left inside
+                    min_visible:float=0., # 0 to 1: drop boxes of whose area less than this is left inside, or nothing
                    )->tuple:           # (boxes (K, 4) float64, kept (N,) bool)
     "Smallest upright boxes around the moved ones (eq. 2.14), clipped to the frame. Raises `ValueError` for boxes without area."
     b = np.asarray(boxes, np.float64)
@@ -381,7 +382,7 @@ def transform_boxes(boxes,             # (N, 4): x0, y0, x1, y1 as in image[y0:y
     h, w = check_size(size)
     cut = np.clip(new, 0, [w, h, w, h])
     area = lambda b: np.prod(b[:, 2:]-b[:, :2], axis=1)
-    with np.errstate(invalid='ignore', divide='ignore'): keep = area(cut) > min_visible*area(new)
+    with np.errstate(invalid='ignore', divide='ignore'): keep = (area(cut) > 0) & (area(cut) >= min_visible*area(new)*(1-1e-9))
     return cut[keep], keep
 
 # %% ../nbs/02a_geometry.ipynb #71f6db01

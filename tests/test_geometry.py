@@ -110,7 +110,9 @@ def test_masks_and_boxes_follow_the_picture():
     big = np.full((9, 9), 2**40, np.int64)
     assert (warp_mask(big, np.eye(3)) == big).all()
     boxes, kept = transform_boxes([(0, 0, 10, 10), (60, 40, 70, 50)], translation(-5, 0), (50, 70), min_visible=.5)
-    assert kept.tolist() == [False, True] and boxes.tolist() == [[55, 40, 65, 50]] # exactly half is not more than half
+    assert kept.all() and boxes.tolist() == [[0, 0, 5, 10], [55, 40, 65, 50]] # exactly half is not less than half
+    assert transform_boxes([(0, 0, 10, 10), (60, 40, 70, 50)], translation(-5, 0), (50, 70), min_visible=.51)[1].tolist() == [False, True]
+    assert transform_boxes([(0, 0, 10, 10), (-9, 0, 0, 5)], np.eye(3), (50, 70), min_visible=1.)[1].tolist() == [True, False]
     assert transform_boxes([], np.eye(3))[0].shape == (0, 4)
     free, kept = transform_boxes([(0, 0, 10, 10)], translation(-50, 0))
     assert free.tolist() == [[-50, 0, -40, 10]] and kept.all()
