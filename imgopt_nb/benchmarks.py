@@ -161,12 +161,14 @@ def race(peers:dict,     # name: Peer
 
 # %% ../nbs/95_benchmarks.ipynb #b7390879
 def race_rows(times:dict, quality:dict)->list: # of dicts
-    "Medians, and ratios to this package within each round."
+    "Medians, and ratios to this package within each round (the floor and the buffer: to its pipeline); for this package also how many floors it takes."
     rows = []
     for (p, t), seconds in sorted(times.items(), key=lambda e: (list(dict.fromkeys(k[1] for k in times)).index(e[0][1]), e[0][0] != 'imgopt_nb')):
-        base = times[next(k for k in (('imgopt_nb', t), ('imgopt_nb', t.split(',')[0])) if k in times)]
+        against = {'floor': 'pipeline', 'pipeline, into a buffer': 'pipeline'}.get(t, t)
+        base = times[next(k for k in (('imgopt_nb', against), ('imgopt_nb', t.split(',')[0]), ('imgopt_nb', t)) if k in times)]
         q = np.quantile(seconds/base, [.25, .5, .75])
         rows.append(dict(task=t, library=p, view=(p, f'{t}, contiguous') in times, ms=1e3*float(np.median(seconds)), ratio=float(q[1]), low=float(q[0]), high=float(q[2]), psnr=quality.get((p, t))))
+        if p == 'imgopt_nb' and ('imgopt_nb', 'floor') in times: rows[-1]['floors'] = float(np.median(seconds/times['imgopt_nb', 'floor']))
     return rows
 
 def race_table(rows, caption='')->Table:

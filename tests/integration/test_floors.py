@@ -8,7 +8,7 @@ import pytest
 
 import imgopt_nb
 
-NUMPY_FLOOR = ['figures', 'scoreboard', 'exercises', 'reading', 'imagesets', 'datasets', 'cleaning', 'preprocessing']
+NUMPY_FLOOR = ['figures', 'scoreboard', 'exercises', 'reading', 'imagesets', 'datasets', 'cleaning', 'preprocessing', 'geometry', 'colour', 'operations', 'augmentation']
 HEAVY = ['torch', 'torchvision', 'fastai', 'timm', 'sklearn', 'scipy', 'pandas', 'matplotlib', 'ipywidgets', 'IPython', 'PIL']
 MODULES = sorted(m.name for m in pkgutil.iter_modules([str(Path(imgopt_nb.__file__).parent)]) if not m.name.startswith('_'))
 
