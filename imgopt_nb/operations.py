@@ -160,6 +160,7 @@ def _crop(frame, size, x, y):
     nearest = each(lambda v: float(int(v + .5)))
     return (1., 0., -nearest(x*(frame[1]-w)), 0., 1., -nearest(y*(frame[0]-h))), (h, w)
 
+# %% ../nbs/02c_operations.ipynb #d81233ac
 @operation('geometry', size=Range(224, whole=True))
 def _resize(frame, size):
     sx, sy = size/frame[1], size/frame[0]
@@ -199,6 +200,7 @@ def _hue(degrees):
 for _name, _fn, _range in (('gamma', gamma, dict(exponent=Range(.7, 1.4, log=True))), ('solarize', solarize, dict(threshold=Range(.5, 1.))), ('posterize', posterize, dict(bits=Range(4, 8, whole=True)))):
     OPERATIONS[_name] = 'curve', _fn, _range
 
+# %% ../nbs/02c_operations.ipynb #7d65d28f
 @operation('pixels')
 def _equalize(image, key): return equalize(image)
 @operation('pixels', cutoff=Range(0.))
