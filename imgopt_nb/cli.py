@@ -67,7 +67,7 @@ def run_experiments(args)->int:
     for name in names:
         import_module(f'imgopt_nb.{name}')
         board = Scoreboard(Path(args.results)/f'{number}_{name}.jsonl')
-        for e in EXPERIMENTS.values():
+        for e in list(EXPERIMENTS.values()): # a run may import a module with experiments of its own
             if e.fn.__module__ != f'imgopt_nb.{name}' or (args.only and args.only not in e.name): continue # each module has its own file
             print(e, file=sys.stderr)
             try: e.run(board, seeds=args.seeds)

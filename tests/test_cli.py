@@ -21,3 +21,23 @@ def test_verbs_answer_with_exit_codes_and_one_line_errors():
     code, _, err = call('fly')
     assert code == 2 and 'invalid choice' in err
     assert 'usage' in call('--help')[1] and 'example' in call('data', '--help')[1]
+
+
+def test_a_run_may_import_a_module_that_has_experiments_of_its_own():
+    import contextlib, io, sys, tempfile, types
+    from unittest.mock import patch as replaced
+    from imgopt_nb.scoreboard import EXPERIMENTS, experiment
+    import imgopt_nb.cli as package
+    def quick(technique, seed):
+        experiment(f'77.more{len(EXPERIMENTS)}', ['x'], 'p')(lambda technique, seed: {})
+        return dict(accuracy=.5)
+    quick.__module__ = 'imgopt_nb.quick'
+    known = dict(EXPERIMENTS)
+    try:
+        experiment('77.quick', ['a', 'b'], 'nothing', seeds=2)(quick)
+        with replaced.dict(sys.modules, {'imgopt_nb.quick': types.ModuleType('imgopt_nb.quick')}), replaced.object(package, 'modules_of', lambda number: ['quick']), tempfile.TemporaryDirectory() as d:
+            with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err: code = package.main(['experiments', '77', '--results', d])
+            assert code == 0 and 'b' in out.getvalue() and 'dictionary' not in err.getvalue(), err.getvalue()
+    finally:
+        EXPERIMENTS.clear()
+        EXPERIMENTS.update(known)
