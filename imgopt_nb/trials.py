@@ -170,11 +170,12 @@ def histogram(image, width:int=512, height:int=70)->np.ndarray: # height × widt
 def augmentation_view(image:np.ndarray, # H×W×3 uint8
                       drawn:list,       # as of `Augmenter.draw`
                       marks:bool=True,  # grid and box
+                      after=None,       # the augmented picture, if it is there already
                      )->np.ndarray:     # before and after, 8 pixels apart, histograms of 70 pixels below
     "What the lab shows. Raises `TypeError` for anything but bytes in colour; `at_most` makes them."
     if check_image(image).dtype != np.uint8 or image.ndim != 3: raise TypeError(f'expected an H×W×3 uint8 picture, got {image.dtype} {image.shape}; at_most(image) makes one')
     aug = Augmenter([])
-    after, (m, size) = aug.apply(image, drawn), aug.matrix(drawn, image.shape)
+    after, (m, size) = aug.apply(image, drawn) if after is None else after, aug.matrix(drawn, image.shape)
     sides = [image, after]
     if marks:
         h, w = image.shape[:2]
@@ -223,7 +224,7 @@ class AugmentationLab(Lab):
     "Sliders for a draw; `picture` is the augmented picture that is shown on the right, `drawn` its draw."
     def __init__(self, source):
         import ipywidgets as w
-        self.own = {}                                                    # name: picture, uploaded in this session
+        self.own, self.loaded = {}, {}                                   # name: picture, the user's and the course's
         names = [source] if isinstance(source, str) else []
         if not names: self.own['image'] = at_most(source)
         def slider(name, o, p, neutral, low, high, step):
@@ -244,7 +245,10 @@ class AugmentationLab(Lab):
 
 # %% ../nbs/02e_trials.ipynb #68569a46
 @patch
-def image_of(self:AugmentationLab, source): return self.own[source] if source in self.own else lab_source(source)
+def image_of(self:AugmentationLab, source):
+    "The user's own picture, or one that is read when it is first shown."
+    if source not in self.own and source not in self.loaded: self.loaded[source] = lab_source(source)
+    return self.own[source] if source in self.own else self.loaded[source]
 
 @patch
 def view(self:AugmentationLab, source, marks, **settings)->np.ndarray:
@@ -252,7 +256,7 @@ def view(self:AugmentationLab, source, marks, **settings)->np.ndarray:
     image, self.drawn = self.image_of(source), settings_to_draw(**settings)
     self.picture = Augmenter([]).apply(image, self.drawn)
     self.matrices.value = numbers_html(*product_of(self.drawn, image.shape))
-    return augmentation_view(image, self.drawn, marks)
+    return augmentation_view(image, self.drawn, marks, self.picture)
 
 @patch
 def source_code(self:AugmentationLab, source, marks, **settings)->str:
