@@ -343,7 +343,7 @@ class PolicyLab(Lab):
     "A batch under a policy, and a button that trains with it; `results` keeps what was tried."
     def __init__(self, images:ImageSet, test:ImageSet, seconds:float=20, text:str='images'):
         import ipywidgets as w
-        controls = sliders(name=w.Dropdown(options=['moves', 'TrivialAugment', *FAMILIES], description='policy'), strength=w.FloatSlider(1., min=0, max=4, step=.25, description='how strong'), seed=w.IntSlider(0, 0, 99, description='seed'))
+        controls = sliders(name=w.Dropdown(options=['moves', 'TrivialAugment', *FAMILIES], description='policy'), strength=w.FloatSlider(1., min=0, max=4, step=.25, description='how much'), seed=w.IntSlider(0, 0, 99, description='seed'))
         self.images, self.test, self.seconds, self.text, self.results = images, test, seconds, text, []
         self.button, self.table = w.Button(description=f'Train {seconds:g} s with these settings', layout=w.Layout(width='290px')), w.HTML()
         self.button.on_click(self.train)

@@ -232,7 +232,7 @@ SHOWN = '\n'.join(['import cv2, numpy', 'from imgopt_nb.trials import augmentati
                    'picture = cv2.imdecode(numpy.frombuffer(encode(augmentation_view(image, drawn), "jpg"), numpy.uint8), cv2.IMREAD_COLOR_RGB)'])
 LABS = {
     'augmentation': ('from imgopt_nb.trials import augmentation_lab', 'augmentation_lab()', 'angle', ('flip', 'vertical'), SHOWN),
-    'policy': ('from imgopt_nb.trials import policy_lab', 'policy_lab(seconds=3)', 'how strong', ('policy', 'turn and shear')),
+    'policy': ('from imgopt_nb.trials import policy_lab', 'policy_lab(seconds=3)', 'how much', ('policy', 'turn and shear')),
     'resize': ('from imgopt_nb.preprocessing import resize_lab', 'resize_lab()', 'size', ('kernel', 'cubic')),
     'denoise': ('from imgopt_nb.preprocessing import denoise_lab', 'denoise_lab()', 'amount', ('filter', 'bilateral')),
     'label': ('import numpy as np\nfrom imgopt_nb.cleaning import label_lab\nfrom imgopt_nb.datasets import load_dataset\n'
@@ -301,7 +301,7 @@ def test_the_augmentation_lab_draws_at_random_and_takes_a_picture(page, labs, tm
 
 
 def test_the_policy_lab_trains(page, labs):
-    lab = scroll_to(page, page.locator('.imgopt-lab').filter(has=page.get_by_text('how strong', exact=True)))
+    lab = scroll_to(page, page.locator('.imgopt-lab').filter(has=page.get_by_text('how much', exact=True)))
     lab.get_by_role('button', name=re.compile('Train')).click()
     lab.locator('td').first.wait_for(timeout=60000)
     assert 'turn and shear' in lab.locator('table').inner_text()
