@@ -45,7 +45,7 @@ def grid_of(theta:torch.Tensor, # (N, 3, 3) float32
             size:tuple,         # (height, width)
            )->torch.Tensor:     # (N, height, width, 2)
     "Where each pixel of the destination looks, −1 to 1; points behind the eye look far outside."
-    if not theta[:, 2, :2].any(): return F.affine_grid(theta[:, :2]/theta[:, 2:, 2:], (len(theta), 1, *size), align_corners=True)
+    if not theta[:, 2, :2].any() and min(size) > 1: return F.affine_grid(theta[:, :2]/theta[:, 2:, 2:], (len(theta), 1, *size), align_corners=True)
     y, x = (torch.linspace(-1, 1, s, device=theta.device) if s > 1 else torch.full((1,), -1., device=theta.device) for s in size)
     at = torch.stack([x.expand(size), y[:, None].expand(size), torch.ones(size, device=theta.device)], -1) @ theta[:, None].mT
     return torch.where(at[..., 2:] > 0, at[..., :2]/at[..., 2:].clamp(min=1e-9), 1e6)
