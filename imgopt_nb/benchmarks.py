@@ -201,4 +201,12 @@ def bench_augmentation(rounds:int=15, # turns of each task
     return race_table(rows, f'{rounds} rounds of {n} pictures in turns, one thread; medians, ratios within a round with their quartiles' + ''.join(f'; left out: {m}' for m in missing))
 
 # %% ../nbs/95_benchmarks.ipynb #8be5c4b6
-BENCHES = dict(datasets=bench_datasets, cleaning=bench_cleaning, augmentation=bench_augmentation)
+def _loaders():
+    from imgopt_nb.loaders import bench_loaders
+    return bench_loaders()
+
+def _training():
+    from imgopt_nb.learners import bench_training
+    return bench_training()
+
+BENCHES = dict(datasets=bench_datasets, cleaning=bench_cleaning, augmentation=bench_augmentation, loaders=_loaders, training=_training) # the last two stand in chapter 03

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['VERBS', 'Verb', 'run_info', 'add_data', 'run_data', 'modules_of', 'add_experiments', 'run_experiments',
-           'chapters_with_experiments', 'add_scoreboard', 'run_scoreboard', 'add_bench', 'run_bench', 'parser', 'main']
+           'chapters_with_experiments', 'add_scoreboard', 'run_scoreboard', 'add_bench', 'run_bench', 'add_train',
+           'run_train', 'parser', 'main']
 
 # %% ../nbs/97_cli.ipynb #e636ad3d
 import argparse, json, os, pkgutil, re, sys
@@ -106,12 +107,50 @@ def run_bench(args)->int:
     print(json.dumps(hardware_stamp()))
     return 0
 
+# %% ../nbs/97_cli.ipynb #1633c5d9
+def add_train(p):
+    "Arguments of `train`."
+    p.add_argument('source', help='a folder with a subfolder for each class, or the name of an embedded data set')
+    p.add_argument('--valid', help='a folder to validate with; a fifth of the pictures by default')
+    p.add_argument('--size', type=int, help='side of the pictures in pixels; needed where they have several sizes')
+    p.add_argument('--network', default='small_resnet', help="a name for create_model (default: small_resnet)")
+    p.add_argument('--epochs', type=int, default=8)
+    p.add_argument('--rate', type=float, default=.05, help='highest learning rate, for batches of 64 (default: 0.05)')
+    p.add_argument('--batch', type=int, default=64)
+    p.add_argument('--seed', type=int, default=0)
+    p.add_argument('--device', help='cuda, mps, xpu, xla or cpu; the first that works by default')
+    p.add_argument('--checkpoint', help='file for the state of the run; called again, the run goes on from there')
+    p.add_argument('--out', help='file for the network, .safetensors')
+
+def run_train(args)->int:
+    "Trains, prints one line an epoch, writes the network."
+    import warnings
+    from imgopt_nb.datasets import from_folder, load_dataset
+    from imgopt_nb.learners import EMA, FLIPS, Checkpoint, make_dls, make_learner, pick_device, save_network, seed_everything
+    if args.epochs < 1 or args.batch < 1: raise ValueError(f'epochs and batch are at least 1, got {args.epochs} and {args.batch}')
+    def read(source): return from_folder(source)
+    if args.source == 'fashion_mnist': images, valid = load_dataset('fashion_mnist', 'train'), load_dataset('fashion_mnist', 'test')
+    elif args.source == 'emoji10': images, valid = load_dataset('emoji10').split(by='concept', seed=args.seed)
+    else: images, valid = read(args.source), None
+    seed_everything(args.seed)
+    dls = make_dls(images, read(args.valid) if args.valid else valid, bs=args.batch, size=args.size, augment=FLIPS, seed=args.seed, device=pick_device(args.device))
+    learn = make_learner(dls, args.network, smoothing=.1, seed=args.seed, cbs=[EMA()])
+    learn.logger = lambda row: print('  '.join(f'{v:.4f}' if isinstance(v, float) else str(v) for v in row), flush=True)
+    print('epoch  training loss  validation loss  accuracy  time')
+    learn.fit_one_cycle(args.epochs, args.rate*args.batch/64, cbs=[Checkpoint(args.checkpoint)] if args.checkpoint else [])
+    print(f'accuracy on {len(dls.valid_ds):,} pictures: {learn.recorder.values[-1][-1]:.1%}')
+    if args.out:
+        save_network(args.out, learn.model, args.network, dls)
+        print(f'written: {args.out}')
+    return 0
+
 # %% ../nbs/97_cli.ipynb #216b2e66
 VERBS = dict(
     info=Verb('print machine and versions', 'imgopt info', lambda p: None, run_info),
     data=Verb('read a folder of pictures and report on it', 'imgopt data my_pictures --json', add_data, run_data),
     experiments=Verb('run the long experiments of a chapter', 'imgopt experiments 00 --seeds 6', add_experiments, run_experiments),
     scoreboard=Verb('print a file of results', 'imgopt scoreboard results/00_datasets.jsonl', add_scoreboard, run_scoreboard),
+    train=Verb('train a classifier by the recipe of chapter 03', 'imgopt train my_pictures --size 64 --epochs 30 --out mine.safetensors', add_train, run_train),
     bench=Verb('compare this package with others', 'imgopt bench datasets', add_bench, run_bench))
 
 def parser()->argparse.ArgumentParser:
@@ -126,7 +165,7 @@ def main(argv=None)->int: # exit code
     "Run a verb; an error of the kinds that users cause is one line on stderr and exit code 2."
     args = parser().parse_args(argv)
     try: return VERBS[args.verb].run(args)
-    except (ValueError, OSError, KeyError, RuntimeError) as e:
+    except (ValueError, OSError, KeyError, RuntimeError, MemoryError) as e:
         print(f'imgopt {args.verb}: {e.args[0] if isinstance(e, KeyError) else e}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
