@@ -113,7 +113,7 @@ def add_train(p):
     p.add_argument('source', help='a folder with a subfolder for each class, or the name of an embedded data set')
     p.add_argument('--valid', help='a folder to validate with; a fifth of the pictures by default')
     p.add_argument('--size', type=int, help='side of the pictures in pixels; needed where they have several sizes')
-    p.add_argument('--network', default='small_resnet', help="a name for create_model (default: small_resnet)")
+    p.add_argument('--network', default='fast_net', help="a name for create_model (default: fast_net)")
     p.add_argument('--epochs', type=int, default=8)
     p.add_argument('--rate', type=float, default=.05, help='highest learning rate, for batches of 64 (default: 0.05)')
     p.add_argument('--batch', type=int, default=64)
@@ -127,6 +127,7 @@ def run_train(args)->int:
     import warnings
     from imgopt_nb.datasets import from_folder, load_dataset
     from imgopt_nb.learners import EMA, FLIPS, Checkpoint, make_dls, make_learner, pick_device, save_network, seed_everything
+    if args.out and (Path(args.out).is_dir() or args.out.endswith(('/', os.sep))): raise ValueError(f'--out names a file, and {args.out} is a folder')
     if args.epochs < 1 or args.batch < 1: raise ValueError(f'epochs and batch are at least 1, got {args.epochs} and {args.batch}')
     def read(source): return from_folder(source)
     if args.source == 'fashion_mnist': images, valid = load_dataset('fashion_mnist', 'train'), load_dataset('fashion_mnist', 'test')
@@ -135,7 +136,7 @@ def run_train(args)->int:
     seed_everything(args.seed)
     dls = make_dls(images, read(args.valid) if args.valid else valid, bs=args.batch, size=args.size, augment=FLIPS, seed=args.seed, device=pick_device(args.device))
     learn = make_learner(dls, args.network, smoothing=.1, seed=args.seed, cbs=[EMA()])
-    learn.logger = lambda row: print('  '.join(f'{v:.4f}' if isinstance(v, float) else str(v) for v in row), flush=True)
+    learn.logger = lambda row: len(row) > 2 and print('  '.join(f'{v:.4f}' if isinstance(v, float) else str(v) for v in row), flush=True) # an epoch that was done before says nothing
     print('epoch  training loss  validation loss  accuracy  time')
     learn.fit_one_cycle(args.epochs, args.rate*args.batch/64, cbs=[Checkpoint(args.checkpoint)] if args.checkpoint else [])
     print(f'accuracy on {len(dls.valid_ds):,} pictures: {learn.recorder.values[-1][-1]:.1%}')
@@ -166,7 +167,8 @@ def main(argv=None)->int: # exit code
     args = parser().parse_args(argv)
     try: return VERBS[args.verb].run(args)
     except (ValueError, OSError, KeyError, RuntimeError, MemoryError) as e:
-        print(f'imgopt {args.verb}: {e.args[0] if isinstance(e, KeyError) else e}', file=sys.stderr)
+        text = str(e.args[0] if isinstance(e, KeyError) else e).split("when calling event")[-1].split('\n\t')[-1] # without fastai's preface
+        print(f'imgopt {args.verb}: {text}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print('\nstopped; finished results are kept, the same command goes on from here', file=sys.stderr)

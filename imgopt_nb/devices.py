@@ -56,12 +56,13 @@ def logits_of(net:nn.Module,      # a classifier
               loader,             # of (pictures, labels), in a fixed order
               training:bool=False,# leave the network in training mode, as whoever forgets `net.eval()`
              )->tuple:            # ((N, classes) float32, (N,) int64), on the CPU
-    "Outputs for all pictures, without gradients."
+    "Outputs for all pictures, without gradients. The network is left in evaluation mode. Raises `ValueError` without pictures."
     device, parts = next(net.parameters()).device, []
     net.train(training)
     with torch.no_grad():
-        for x, y in loader: parts.append((net(x.to(device)).float().cpu(), y))
+        for x, y in loader: parts.append((net(x.to(device)).float().cpu(), y.cpu()))
     net.eval()
+    if not parts: raise ValueError('there are no pictures to look at: the loader is empty')
     return tuple(torch.cat(p) for p in zip(*parts))
 
 # %% ../nbs/03a_devices.ipynb #146c1d50
@@ -230,7 +231,7 @@ def step_memory(net:nn.Module,   # a network for classes
     state, training = {k: v.clone() for k, v in net.state_dict().items()}, net.training
     try:
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t): loss = net.train()(torch.zeros(n, *shape, device=params[0].device)).sum()
-        return sum(p.numel()*p.element_size() for p in params)*(2 + per_param), sum(s.nbytes() for s in kept.values())
+        return sum(p.numel()*p.element_size()*(2 + per_param if p.requires_grad else 1) for p in params), sum(s.nbytes() for s in kept.values())
     finally:
         net.load_state_dict(state)
         net.train(training)
@@ -249,7 +250,7 @@ class OutOfMemory(MemoryError):
     def __init__(self, batch:int, error):
         self.batch = max(1, batch//2)
         advice = f'try a batch size of {self.batch}' if batch > 1 else 'not even one picture fits: try smaller pictures or a smaller network'
-        super().__init__(f'out of memory with a batch size of {batch}; {advice} ({str(error).splitlines()[0][:160]})')
+        super().__init__(f'out of memory with a batch size of {batch}; {advice} ({(str(error).splitlines() or [type(error).__name__])[0][:160]})')
 
 # %% ../nbs/03a_devices.ipynb #10efeee1
 @contextlib.contextmanager
@@ -257,7 +258,8 @@ def memory_advice(batch:int): # the batch size in use
     "Turn torch's messages about memory into `OutOfMemory`, which names the batch size to try; other errors pass."
     try: yield
     except (RuntimeError, MemoryError) as e:
-        if isinstance(e, OutOfMemory) or not re.search("out of memory|can't allocate memory|not enough memory|bad alloc|could not create a memory object", f'{type(e).__name__} {e}', re.I): raise
+        known = isinstance(e, MemoryError) or re.search("out of memory|can't allocate memory|not enough memory|bad.alloc|ALLOC_FAILED|could not create a memory object", f'{type(e).__name__} {e}', re.I)
+        if isinstance(e, OutOfMemory) or not known: raise
         if torch.cuda.is_available(): torch.cuda.empty_cache()
         raise OutOfMemory(batch, e) from None
 

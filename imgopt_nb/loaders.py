@@ -6,8 +6,9 @@
 __all__ = ['MODES', 'PADDING', 'SHIFTS', 'normalizer', 'thetas', 'grid_of', 'pull_batch', 'smooth_batch', 'halved', 'warp_batch',
            'smoothed', 'footprints', 'invert_all', 'recolor_batch', 'curve_batch', 'without_batch_form', 'columns_as',
            'batch_plan', 'cover_batch', 'augment_batch', 'move_stage', 'in_place', 'disagreement', 'Augment',
-           'Standardize', 'KeyedDL', 'ToPicture', 'datasets_of', 'DeviceLoader', 'on_device', 'fits_in_memory',
-           'checked_sets', 'make_dls', 'usual_dls', 'drain', 'bench_loaders', 'check_mirror_theta', 'check_deal']
+           'Standardize', 'KeyedDL', 'ToPicture', 'ToName', 'datasets_of', 'DeviceLoader', 'on_device',
+           'fits_in_memory', 'checked_sets', 'make_dls', 'usual_dls', 'drain', 'bench_loaders', 'check_mirror_theta',
+           'check_deal']
 
 # %% ../nbs/03b_loaders.ipynb #974c187d
 import math, os
@@ -57,6 +58,7 @@ def pull_batch(x:torch.Tensor, # (N, C, H, W) float32
     "One `grid_sample` for all pictures."
     theta = torch.from_numpy(thetas(inverses, tuple(x.shape[2:]), size)).to(x.device, torch.float32)
     fill = torch.as_tensor(fill, dtype=torch.float32, device=x.device).reshape(-1, 1, 1)
+    if len(fill) not in (1, x.shape[1]): fill = fill[:1] # three numbers for a grey picture: as OpenCV, the first
     shifted = x-fill if border == 'constant' and fill.any() else x
     res = F.grid_sample(shifted, grid_of(theta, size), MODES[interpolation], PADDING[border], align_corners=True)
     return res+fill if shifted is not x else res
@@ -185,7 +187,7 @@ def batch_plan(aug:Augmenter, indices, epoch:int, shape:tuple)->list: # of stage
 def cover_batch(x:torch.Tensor, at, where:dict)->torch.Tensor: # x changed in place
     "`cutout` for the pictures `at`: rectangles in shares of the sides."
     h, w = x.shape[2:]
-    n = lambda k: torch.as_tensor(np.array(where[k], float), device=x.device)
+    n = lambda k: torch.as_tensor(np.array(where[k], np.float32), device=x.device)
     side, half = n('side')*min(h, w), lambda v: torch.floor(v + .5)
     x0, y0 = half(n('x')*w - side/2), half(n('y')*h - side/2)
     def inside(first, size): # (n, size)
@@ -255,12 +257,15 @@ class Augment(Transform):
         super().__init__()
         if not isinstance(aug, Augmenter): raise TypeError(f'expected an Augmenter, got {type(aug).__name__}; Augmenter([...]) makes one')
         if on_missing not in ('raise', 'items'): raise ValueError(f"on_missing is 'raise' or 'items', got {on_missing!r}")
-        self.aug, self.on_missing, self.epoch, self.keys = aug, on_missing, 0, None
+        self.aug, self.on_missing, self.epoch, self.keys, self.count = aug, on_missing, 0, None, 0
     def encodes(self, x:PILBase):
-        return type(x).create(self.aug(np.asarray(x), index=getattr(x, 'index', None), epoch=self.epoch))
+        index = getattr(x, 'index', None)
+        if index is None and torch.utils.data.get_worker_info(): raise ValueError('in several processes a picture has to bring its number, or all of them draw the same: use make_dls, or workers=0')
+        return type(x).create(self.aug(np.asarray(x), index=index, epoch=self.epoch))
     def encodes(self, x:TensorImage):
         indices = next(self.keys, None) if self.keys is not None else None
-        return type(x)(self.batch(x.as_subclass(torch.Tensor), range(len(x)) if indices is None else indices))
+        if indices is None: indices, self.count = range(self.count, self.count+len(x)), self.count+len(x) # a loader that knows no numbers: count
+        return type(x)(self.batch(x.as_subclass(torch.Tensor), indices))
 
 # %% ../nbs/03b_loaders.ipynb #6a1cc866
 from fastcore.basics import patch
@@ -307,7 +312,9 @@ class KeyedDL(TfmdDL):
         idxs = super().get_idxs()
         for t in self.augments(): t.keys = iter([np.asarray(idxs[i:i+self.bs]) for i in range(0, len(idxs), self.bs)])
         return idxs
-    def augments(self): return [t for p in (self.after_item, self.after_batch) for t in getattr(p, 'fs', []) if isinstance(t, Augment)]
+    def augments(self): # none for a set to validate with, where they do nothing
+        if getattr(self.dataset, 'split_idx', 0) == 1: return []
+        return [t for p in (self.after_item, self.after_batch) for t in getattr(p, 'fs', []) if isinstance(t, Augment)]
     def _one_pass(self): # fastai looks at one item, to see of what types a batch is
         kept = [(t, t.keys) for t in self.augments()]
         for t, _ in kept: t.keys = None
@@ -318,7 +325,7 @@ class KeyedDL(TfmdDL):
 
 # %% ../nbs/03b_loaders.ipynb #ba6567d4
 class ToPicture(Transform):
-    "A number → the picture of that number, which remembers it; arrays, files and Pillow pictures as they are."
+    "A number → the picture of that number, which remembers it; Pillow pictures as they are."
     def __init__(self, images:ImageSet, size:int=None):
         super().__init__()
         self.images, self.size = images, size
@@ -330,10 +337,16 @@ class ToPicture(Transform):
         if isinstance(i, (int, np.integer)): res.index = int(i)
         return res
 
+class ToName(Transform):
+    "A number → the name of the class of the picture of that number."
+    def __init__(self, images:ImageSet):
+        super().__init__()
+        self.images = images
+    def encodes(self, i): return self.images.classes[self.images.labels[int(i)]] if isinstance(i, (int, np.integer)) else self.images.classes[0]
+
 def datasets_of(images:ImageSet, size:int=None, which:int=0)->Datasets: # which: 0 to train on, 1 to validate
     "(picture, class) by number, with everything that fastai needs to show them."
-    names = lambda i: images.classes[images.labels[int(i)]] if isinstance(i, (int, np.integer)) else images.classes[0]
-    res = Datasets(range(len(images)), [[ToPicture(images, size)], [names, Categorize(vocab=images.classes, sort=False)]], split_idx=which)
+    res = Datasets(range(len(images)), [[ToPicture(images, size)], [ToName(images), Categorize(vocab=images.classes, sort=False)]], split_idx=which)
     res.images, res.size = images, size
     return res
 
@@ -390,6 +403,9 @@ def checked_sets(images, valid, valid_fraction, seed)->tuple: # (train, valid)
         if s is not None and not isinstance(s, ImageSet): raise TypeError(f'expected an ImageSet or a folder, got {type(s).__name__}')
     if not len(images): raise ValueError('there are no pictures to train on')
     if valid is None: images, valid = images.split((1-valid_fraction, valid_fraction), seed=seed)
+    if not len(images): raise ValueError('the split leaves no pictures to train on')
+    if not len(valid): raise ValueError('there are no pictures to validate with; pass valid=..., or a larger valid_fraction')
+    if images.pictures[0].ndim != valid.pictures[0].ndim: raise ValueError('one set is grey and the other in colour')
     if list(valid.classes) != list(images.classes): raise ValueError(f'both sets need the same classes in the same order, got {images.classes} and {valid.classes}')
     return images, valid
 
@@ -406,6 +422,7 @@ def make_dls(images,                # `ImageSet`, or a folder with a subfolder f
              device=None,           # of `pick_device` by default
             )->DataLoaders:
     "fastai `DataLoaders` for a set of pictures. Raises `ValueError` for unknown places, operations without a batch form, and too few pictures."
+    if bs < 1: raise ValueError(f'a batch holds at least one picture, got bs={bs}')
     train, valid = checked_sets(images, valid, valid_fraction, seed)
     where = where or ('device' if fits_in_memory(train, size) else 'batch')
     if where not in ('device', 'batch', 'item'): raise ValueError(f"where is 'device', 'batch' or 'item', got {where!r}")
@@ -417,6 +434,10 @@ def make_dls(images,                # `ImageSet`, or a folder with a subfolder f
     items, batches = [ToTensor()], [scale]
     if augment: (items if where == 'item' else batches).append(augment)
     kind = DeviceLoader if where == 'device' else KeyedDL
+    if augment: # what comes out has to have the size of what is validated
+        before = tuple(np.shape(train.pictures[0])[:2]) if size is None else (size, size)
+        after = augment.aug.matrix(augment.aug.draw(0), before)[1]
+        if tuple(after) != before: raise ValueError(f'the pipeline makes {after[1]}×{after[0]} pixels of {before[1]}×{before[0]}, and pictures to validate with are not augmented: end it with op("resize", size={before[0]}), or pass size={after[0]}')
     make = lambda s, which: kind(datasets_of(s, size, which), bs=min(bs, len(s)), seed=seed, shuffle=not which, drop_last=not which, num_workers=workers, after_item=items, after_batch=batches, device=device)
     return DataLoaders(make(train, 0), make(valid, 1), device=device)
 
@@ -426,29 +447,29 @@ def usual_dls(images:ImageSet, # to train on
               item_tfms=None,  # of fastai
              )->DataLoaders:
     "fastai's own pipeline for the same pictures: `DataBlock`, Pillow, one picture after the other."
-    from fastai.data.transforms import ColReader, RandomSplitter
     from fastai.vision.data import ImageBlock
     kind = PILImageBW if images.pictures[0].ndim == 2 else PILImage
-    block = DataBlock((ImageBlock(kind), CategoryBlock(vocab=images.classes, sort=False)), get_x=lambda i: images.pictures[i], get_y=lambda i: images.classes[images.labels[i]], splitter=RandomSplitter(.01, seed=0), item_tfms=item_tfms)
+    block = DataBlock((ImageBlock(kind), CategoryBlock(vocab=images.classes, sort=False)), get_x=lambda i: images.pictures[i], get_y=lambda i: images.classes[images.labels[i]], splitter=lambda items: (list(range(len(images))), [0]), item_tfms=item_tfms)
     return block.dataloaders(range(len(images)), bs=bs, num_workers=workers, device=torch.device('cpu'))
 
 def drain(dl)->int: # pictures
     "Take all batches of a loader."
     n = 0
     for x, y in dl: n += len(x)
-    if x.device.type == 'cuda': torch.cuda.synchronize()
+    if n and x.device.type == 'cuda': torch.cuda.synchronize()
     return n
 
 # %% ../nbs/03b_loaders.ipynb #8213596b
 SHIFTS = [dict(op='flip', p=.5), dict(op='translate', dx=[-.1, .1], dy=[-.1, .1])]
 
-def bench_loaders(n:int=2000,   # pictures
+def bench_loaders(n:int=2048,   # pictures, cut to whole batches of 256
                   rounds:int=9,
                   workers:int=2,
                  ):             # Table
     "Pictures a second of fastai's usual pipeline and of this chapter's loaders, in turns; each pass takes the whole set."
     from imgopt_nb.benchmarks import interleave, ratios
     from imgopt_nb.datasets import load_dataset
+    n = max(256, n//256*256) # all loaders drop a rest, and some have read it by then
     images = load_dataset('fashion_mnist', 'train')[range(n)]
     ours = lambda **kw: make_dls(images, images, bs=256, device='cpu', **kw).train
     loaders = {'DeviceLoader': ours(), 'DeviceLoader, flips and shifts': ours(augment=SHIFTS), 'make_dls, items, flips and shifts': ours(augment=SHIFTS, where='item'), 'DataBlock, workers 0': usual_dls(images).train, f'DataBlock, workers {workers}': usual_dls(images, workers=workers).train}

@@ -6,7 +6,7 @@
 __all__ = ['SMALL', 'LARGE', 'SIZED', 'MODEL_SECONDS', 'RATES', 'out_size', 'receptive_field', 'conv', 'vgg_stage', 'Residual',
            'copy_state', 'shaken', 'Inception', 'InvertedResidual', 'attention', 'MultiHead', 'TransformerBlock',
            'Tokens', 'MeanToken', 'head', 'small_vgg', 'small_resnet', 'small_inception', 'small_mobilenet',
-           'small_efficientnet', 'small_vit', 'small_hybrid', 'create_model', 'from_timm', 'steps_that_fit',
+           'small_efficientnet', 'small_vit', 'small_hybrid', 'fast_net', 'create_model', 'from_timm', 'steps_that_fit',
            'train_steps', 'model_run', 'model_experiment', 'check_separable_share', 'check_squeeze_excite']
 
 # %% ../nbs/03c_models.ipynb #69a8fda8
@@ -161,7 +161,14 @@ def small_hybrid(n_classes, channels, size, dim=96):
     return nn.Sequential(conv(channels, 24, 3, 2), InvertedResidual(24, 48, 1), InvertedResidual(48, dim, 2), *pool, Tokens(n, dim), *[TransformerBlock(dim) for _ in range(2)], nn.LayerNorm(dim), MeanToken(), nn.Linear(dim, n_classes))
 
 # %% ../nbs/03c_models.ipynb #0fd1973b
-SMALL = dict(small_vgg=small_vgg, small_resnet=small_resnet, small_inception=small_inception, small_mobilenet=small_mobilenet, small_efficientnet=small_efficientnet, small_vit=small_vit, small_hybrid=small_hybrid)
+def fast_net(n_classes, channels, size, width=32):
+    "The network of part 03f: three convolutions, places kept, dropout."
+    side = out_size(out_size(size, 5, 2, 2), 2, 2)
+    pools = max(0, int(np.ceil(np.log2(side/8)))) # at most 8 places a side
+    return nn.Sequential(conv(channels, width, 5, 2), conv(width, 2*width), nn.MaxPool2d(2), *[nn.MaxPool2d(2)]*pools, conv(2*width, 2*width), nn.Flatten(), nn.Dropout(.2), nn.Linear(2*width*(side >> pools)**2, n_classes))
+
+# %% ../nbs/03c_models.ipynb #dee576a1
+SMALL = dict(fast_net=fast_net, small_vgg=small_vgg, small_resnet=small_resnet, small_inception=small_inception, small_mobilenet=small_mobilenet, small_efficientnet=small_efficientnet, small_vit=small_vit, small_hybrid=small_hybrid)
 LARGE = dict(vgg11='vgg11_bn', resnet18='resnet18', resnet50='resnet50', inception_v3='inception_v3', mobilenet_v3='mobilenetv3_small_100', efficientnet_lite0='tf_efficientnet_lite0',
              vit_tiny='vit_tiny_patch16_224', coatnet_nano='coatnet_nano_rw_224', maxvit_pico='maxvit_rmlp_pico_rw_256') # our name: timm's
 SIZED = ('vit', 'coatnet', 'maxvit') # their shape depends on the size of the pictures
@@ -173,13 +180,14 @@ def create_model(name:str,        # of `SMALL`, of `LARGE`, or any of timm's
                  seed:int=None,    # of the weights
                 )->nn.Module:      # (N, in_channels, size, size) → (N, n_classes) logits
     "A network with random weights. Raises `ValueError` for unknown names, and for sizes or numbers that do not work."
+    n_classes, in_channels, size = (int(v) if isinstance(v, np.integer) else v for v in (n_classes, in_channels, size))
     if not (isinstance(n_classes, int) and n_classes > 0 and isinstance(in_channels, int) and in_channels > 0): raise ValueError(f'classes and channels are at least 1, got {n_classes} and {in_channels}')
     if size is not None and not (isinstance(size, int) and size >= 8): raise ValueError(f'pictures have a side of at least 8 pixels, got {size!r}')
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(enabled=seed is not None):
         if seed is not None: torch.manual_seed(seed)
         return SMALL[name](n_classes, in_channels, size or 28) if name in SMALL else from_timm(name, n_classes, in_channels, size)
 
-# %% ../nbs/03c_models.ipynb #dee576a1
+# %% ../nbs/03c_models.ipynb #aeb2620b
 def from_timm(name, n_classes, in_channels, size)->nn.Module:
     "One of timm's networks, for another size where it has to know."
     import timm
@@ -190,8 +198,12 @@ def from_timm(name, n_classes, in_channels, size)->nn.Module:
     extra = dict(img_size=size) if size and any(s in theirs for s in SIZED) else {}
     if extra and 'vit_' in theirs and 'max' not in theirs and size < 64: extra['patch_size'] = max(2, size//14)
     if theirs == 'inception_v3' and size and size < 75: raise ValueError(f'inception_v3 needs pictures of at least 75 px, got {size}; small_inception takes small ones')
-    try: return timm.create_model(theirs, num_classes=n_classes, in_chans=in_channels, **extra)
-    except (AssertionError, RuntimeError, ValueError) as e: raise ValueError(f'{name} cannot be made for pictures of {size} px: {e}') from None
+    try:
+        net = timm.create_model(theirs, num_classes=n_classes, in_chans=in_channels, **extra)
+        if size:
+            with torch.no_grad(): net.eval()(torch.zeros(1, in_channels, size, size))
+        return net.train()
+    except (AssertionError, RuntimeError, TypeError, ValueError) as e: raise ValueError(f'{name} cannot be made for pictures of {size} px: {str(e).splitlines()[0] if str(e) else type(e).__name__}') from None
 
 # %% ../nbs/03c_models.ipynb #9ee56a9d
 MODEL_SECONDS = 20
@@ -200,14 +212,16 @@ RATES = dict(small_vit=1e-3, small_hybrid=2e-3) # highest rate of AdamW; 4e-3 fo
 def steps_that_fit(net, dl, seconds:float)->int:
     "How many training steps fit into a time, by the median of ten; the network is trained on meanwhile, so use a copy."
     opt, times = torch.optim.AdamW(net.parameters(), 1e-4), []
+    start = time.perf_counter()
     for _ in range(3):
         for x, y in dl:
-            start = time.perf_counter()
             F.cross_entropy(net(x.as_subclass(torch.Tensor)), y.as_subclass(torch.Tensor)).backward()
             opt.step()
             opt.zero_grad()
-            times.append(time.perf_counter()-start)
+            times.append(time.perf_counter()-start) # loading and augmentation included
+            start = time.perf_counter()
             if len(times) == 13: return max(1, int(seconds/np.median(times[3:])))
+    if not times: raise ValueError('the loader gives no batch: there are fewer pictures than one batch holds')
     return max(1, int(seconds/np.median(times)))
 
 def train_steps(net, dl, steps:int, lr:float)->nn.Module: # the same
@@ -215,6 +229,7 @@ def train_steps(net, dl, steps:int, lr:float)->nn.Module: # the same
     opt = torch.optim.AdamW(net.parameters(), lr, weight_decay=.01)
     schedule, done = torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=max(steps+1, 10), pct_start=.25), 0
     net.train()
+    if not len(dl): raise ValueError('the loader gives no batch: there are fewer pictures than one batch holds')
     while done < steps:
         for x, y in dl:
             loss = F.cross_entropy(net(x.as_subclass(torch.Tensor)), y.as_subclass(torch.Tensor))

@@ -8,7 +8,7 @@ __all__ = ['KILL_SCRIPT', 'Epochs', 'Autocast', 'CourseLearner', 'make_learner',
            'epoch_of', 'save_network', 'load_network', 'check_resumable']
 
 # %% ../nbs/03d_training.ipynb #bacdde65
-import math, os, random, tempfile
+import hashlib, math, os, random, tempfile
 from pathlib import Path
 import numpy as np
 import torch
@@ -37,33 +37,50 @@ class Epochs(Callback):
             if hasattr(dl, 'epoch'): dl.epoch = self.epoch
 
 class Autocast(Callback):
-    "Mixed precision on any device: forward pass and loss in `dtype`, weights and optimizer in float32; float16 with a scaled loss."
-    order = 10
+    "Mixed precision on any device: forward pass in `dtype`; outputs, loss, weights and optimizer in float32; float16 with a scaled loss (eq. 3.4)."
+    order, context, scale = 10, None, None
     def __init__(self, dtype): self.dtype = dtype
     def before_fit(self):
         self.device = next(self.model.parameters()).device
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
+        if self.scale is None: self.scale, self.good = 2.**16, 0
     def before_batch(self):
         self.context = autocast(self.device, self.dtype)
         self.context.__enter__()
     def after_pred(self): self.learn.pred = self.pred.float()
-    def after_loss(self): self.context.__exit__(None, None, None)
-    def before_backward(self): self.learn.loss_grad = self.scaler.scale(self.loss_grad)
+    def after_loss(self): self.release()
+    def release(self): # after an error, too
+        if self.context is not None: self.context.__exit__(None, None, None)
+        self.context = None
+    def before_backward(self):
+        if self.dtype == torch.float16: self.learn.loss_grad = self.loss_grad*self.scale
     def before_step(self):
-        if not self.scaler.is_enabled(): return
+        if self.dtype != torch.float16: return
         for p in self.model.parameters(): # eq. (3.4): divide again; what overflowed is left out
-            if p.grad is not None: p.grad /= self.scaler.get_scale()
+            if p.grad is not None: p.grad /= self.scale
         finite = all(torch.isfinite(p.grad).all() for p in self.model.parameters() if p.grad is not None)
-        self.scaler.update(self.scaler.get_scale() if finite else self.scaler.get_scale()/2)
-        if not finite: raise CancelStepException
+        self.good = self.good+1 if finite else 0
+        if finite and self.good % 2000 == 0: self.scale *= 2
+        if not finite:
+            self.scale /= 2
+            if self.scale < 2**-10: raise FloatingPointError('gradients are not finite at any scale: look for NaN (part 03e), or train in float32')
+            raise CancelStepException
+    def run_state(self): return dict(scale=self.scale, good=self.good)
+    def set_run_state(self, s): self.scale, self.good = s['scale'], s['good']
 
 # %% ../nbs/03d_training.ipynb #802735e0
 from fastai.callback.core import CancelStepException
 
 class CourseLearner(Learner):
-    "fastai's `Learner`; a step that does not fit into memory names the batch size to try."
+    "fastai's `Learner`; a step that does not fit into memory names the batch size to try, and whatever ends a `fit`, callbacks with a `release` clean up."
+    fitting = False
     def one_batch(self, i, b):
         with memory_advice(len(b[0])): super().one_batch(i, b)
+    def fit(self, *args, **kwargs):
+        self.fitting, extra = True, L(kwargs.get('cbs'))
+        try: return super().fit(*args, **kwargs)
+        finally:
+            self.fitting = False
+            for cb in [*self.cbs, *extra]: getattr(cb, 'release', noop)()
 
 def make_learner(dls,                     # of `make_dls`
                  model='small_resnet',    # a name for `create_model`, or a network
@@ -83,8 +100,8 @@ def make_learner(dls,                     # of `make_dls`
     dtype = precision_for(x.device)[0] if mixed else None
     extra = [Epochs()] + [Autocast(dtype)]*(dtype is not None) + [ChannelsLast()]*channels_last
     home = tempfile.TemporaryDirectory(prefix='imgopt-')
-    learn = CourseLearner(dls, net, CrossEntropyLossFlat(label_smoothing=smoothing), opt or sgd, wd=wd, metrics=metrics, cbs=[*extra, *cbs], path=home.name)
-    learn.home = home # for lr_find, which saves the weights in between; removed with the learner
+    learn = CourseLearner(dls, net, CrossEntropyLossFlat(label_smoothing=smoothing), opt or sgd, wd=wd, metrics=metrics, cbs=[*extra, *L(cbs)], path=home.name)
+    learn.home = home # for lr_find, which saves the weights in between; removed with the learner, so `learn.save` is no place to keep things
     if quiet(): # saved outputs keep no litter of bars
         learn.remove_cb(ProgressCallback)
         learn.logger = noop
@@ -145,17 +162,26 @@ def write_whole(path, write): # write: function of a path
 # %% ../nbs/03d_training.ipynb #97784796
 class Checkpoint(Callback):
     "Keep the state of the run in a file, after each epoch; a later `fit` with the same arguments goes on from there. Pass it to `fit`, `fit_one_cycle`, ..."
-    order = 70 # after everything that an epoch does
+    order, lock_file = 70, None # after everything that an epoch does
     def __init__(self,
                  path,             # file; made when it is not there
                  resume:bool=True, # go on if the file is there; False begins anew and replaces it
                 ): self.path, self.resume, self.start = Path(path), resume, 0
+    @property
+    def active(self): return getattr(self.learn, 'fitting', True) and not hasattr(self.learn, 'lr_finder') # predictions and the rate finder run these events, too
     def protocol(self)->dict: # what must be the same
-        return dict(epochs=self.n_epoch, batches=len(self.dls.train), batch=self.dls.train.bs, pictures=self.dls.train.n, seed=getattr(self.dls.train, 'seed', 0), weights=[list(p.shape) for p in self.model.parameters()])
+        schedule = next((c for c in self.learn.cbs if type(c).__name__ == 'ParamScheduler'), None)
+        rate = [round(float(v), 12) for t in (0., .1, .25, .5, 1.) for v in np.ravel(schedule.scheds['lr'](t))] if schedule and 'lr' in schedule.scheds else self.first_rate
+        loss = [type(self.learn.loss_func).__name__, getattr(getattr(self.learn.loss_func, 'func', None), 'label_smoothing', None)]
+        others = sorted(f"{type(c).__name__} {getattr(c, 'dtype', '')}".strip() for c in self.learn.cbs if hasattr(c, 'run_state'))
+        return dict(network=hashlib.sha256(f'{self.model!r} {list(self.model.state_dict())}'.encode()).hexdigest()[:16], optimizer=[f.__name__ for f in self.opt.cbs], rate=rate, decay=float(self.learn.wd or 0), loss=loss, callbacks=others, classes=[str(c) for c in getattr(self.dls, 'vocab', [])], picture=list(self.dls.train.one_batch()[0].shape[1:]), epochs=self.n_epoch, batches=len(self.dls.train), batch=self.dls.train.bs, pictures=self.dls.train.n, seed=getattr(self.dls.train, 'seed', 0), weights=[list(p.shape) for p in self.model.parameters()])
     def state(self)->dict:
+        r = self.recorder
+        recorded = dict(smooth=[torch.as_tensor(r.smooth_loss.val).detach().cpu().as_subclass(torch.Tensor), r.smooth_loss.count], losses=[float(v) for v in r.losses], lrs=[float(v) for v in r.lrs])
         others = {type(c).__name__: c.run_state() for c in self.learn.cbs if hasattr(c, 'run_state')}
-        return dict(protocol=self.protocol(), epoch=self.epoch+1, model=self.model.state_dict(), optimizer=plain_lists(self.opt.state_dict()), generators=generators(), values=[[float(v) for v in row] for row in self.recorder.values], others=others)
+        return dict(protocol=self.mine, recorded=recorded, epoch=self.epoch+1, model=self.model.state_dict(), optimizer=plain_lists(self.opt.state_dict()), generators=generators(), values=[[float(v) for v in row] for row in self.recorder.values], others=others)
     def after_epoch(self):
+        if not self.active: return
         if self.epoch >= self.start: write_whole(self.path, lambda p: torch.save(self.state(), p))
         else: self.recorder.values[:] = [list(row) for row in self.values[:self.epoch+1]] # fastai records an epoch that was passed over, too
 
@@ -168,15 +194,21 @@ def plain_lists(x):
 # %% ../nbs/03d_training.ipynb #84f18374
 @patch
 def before_fit(self:Checkpoint):
-    "Read the file, if there is one. Raises `ValueError` for one that is damaged or belongs to another run; nothing is overwritten then."
+    "Read the file, if there is one. Raises `ValueError` for one that is damaged, belongs to another run or is written by another process; nothing is overwritten then."
+    if not self.active: return
     self.start, self.saved = 0, None
-    if hasattr(self.learn, 'lr_finder') or not self.resume or not self.path.exists(): return
+    if not hasattr(self.opt, 'hypers') or not hasattr(self.opt, 'cbs'): raise ValueError(f'a Checkpoint knows fastai optimizers, not {type(self.opt).__name__}')
+    self.take_lock()
+    self.first_rate = [float(h['lr']) for h in self.opt.hypers]
+    self.mine = self.protocol()
+    if not self.resume or not self.path.exists(): return
+    if any(c.__class__.__name__ in ('SaveModelCallback', 'EarlyStoppingCallback', 'ReduceLROnPlateau') for c in self.learn.cbs): raise ValueError('SaveModelCallback, EarlyStoppingCallback and ReduceLROnPlateau forget what they have seen: a run with them cannot be resumed; pass resume=False')
     try: self.saved = torch.load(self.path, map_location=next(self.model.parameters()).device, weights_only=True)
     except Exception as e: raise ValueError(f'{self.path} cannot be read ({type(e).__name__}): it is damaged or no checkpoint of this course; use another path, or resume=False to begin anew') from None
     if not isinstance(self.saved, dict) or 'protocol' not in self.saved: raise ValueError(f'{self.path} holds no run; use another path, or resume=False to replace it')
-    mine, theirs = self.protocol(), self.saved['protocol']
+    mine, theirs = self.mine, self.saved['protocol']
     if differ := [k for k in mine if mine[k] != theirs.get(k)]:
-        raise ValueError(f'{self.path} belongs to another run: ' + ', '.join('other weights' if k == 'weights' else f'{k} {theirs.get(k)} there, {mine[k]} here' for k in differ) + '; use another path, or resume=False to begin anew')
+        raise ValueError(f'{self.path} belongs to another run: ' + ', '.join(f'another {k}' if k in ('weights', 'network') else f'{k} {theirs.get(k)} there, {mine[k]} here' for k in differ) + '; use another path, or resume=False to begin anew')
     self.start = self.saved['epoch']
     self.model.load_state_dict(self.saved['model'])
     self.opt.load_state_dict({k: L(v) for k, v in self.saved['optimizer'].items()})
@@ -187,10 +219,33 @@ def before_fit(self:Checkpoint):
 @patch
 def before_epoch(self:Checkpoint):
     "Pass over what is done; the random generators come back last."
+    if not self.active: return
     if self.epoch < self.start: raise CancelEpochException
     if self.saved:
+        r, kept = self.recorder, self.saved['recorded']
+        r.smooth_loss.val, r.smooth_loss.count = kept['smooth']
+        r.losses, r.lrs = [torch.tensor(v) for v in kept['losses']], list(kept['lrs'])
         set_generators({k: [v.cpu() if isinstance(v, torch.Tensor) else v for v in s] if isinstance(s, list) else s.cpu() for k, s in self.saved['generators'].items()})
         self.saved = None
+
+# %% ../nbs/03d_training.ipynb #3be778b2
+@patch
+def take_lock(self:Checkpoint):
+    "One process at a time may write a run. The system releases the lock when the process ends, however it ends. Raises `ValueError` when another one holds it."
+    self.release()
+    try: import fcntl
+    except ImportError: return # Windows: no lock
+    self.path.parent.mkdir(parents=True, exist_ok=True)
+    self.lock_file = open(self.path.with_name(f'.{self.path.name}.lock'), 'w')
+    try: fcntl.flock(self.lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        self.release()
+        raise ValueError(f'another process is training into {self.path}; use another path') from None
+
+@patch
+def release(self:Checkpoint):
+    if self.lock_file: self.lock_file.close()
+    self.lock_file = None
 
 # %% ../nbs/03d_training.ipynb #08dba36d
 class StopAt(Callback):

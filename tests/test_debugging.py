@@ -54,8 +54,8 @@ def test_the_hunter_names_layer_batch_and_pictures():
 
 
 def test_gradients_are_watched_and_judged():
-    class Fake: pass
     w = GradientWatch()
+    w.cut = set()
     w.ratios = {'a': [1e-3, 2e-3], 'b': [1e-9, 1e-9], 'c': [.9, 1.1], 'd': [float('nan')]*2}
     texts = w.findings()
     assert len(texts) == 3 and 'vanishes' in texts[0] and 'explodes' in texts[1] and texts[2].startswith('d')
@@ -64,6 +64,13 @@ def test_gradients_are_watched_and_judged():
     learner = make_learner(make_dls(part, part, bs=50, device='cpu'), 'small_vgg', seed=0, cbs=[GradientWatch()])
     learner.fit(2, .01)
     assert set(learner.gradient_watch.ratios) == {n for n, p in learner.model.named_parameters() if p.ndim > 1} and all(len(r) == 8 for r in learner.gradient_watch.ratios.values())
+    learner.get_preds()
+    assert learner.gradient_watch.ratios # looking at pictures erases nothing
+    class Cut(nn.Module):
+        def forward(self, x): return x.detach()
+    learner = make_learner(make_dls(part, part, bs=50, device='cpu'), nn.Sequential(nn.Flatten(), nn.Linear(784, 20), nn.ReLU(), Cut(), nn.Linear(20, 10)), cbs=[GradientWatch()])
+    learner.fit(1, .01)
+    assert any('1.weight' in t and 'no gradient' in t for t in learner.gradient_watch.findings())
 
 
 def test_dead_units_are_counted():
@@ -93,6 +100,7 @@ def test_the_checks_before_a_run_find_what_is_broken():
     class Cut(nn.Module):
         def forward(self, x): return x.detach()
     assert 'one batch by heart' in findings(net=nn.Sequential(nn.Flatten(), nn.Linear(784, 10), Cut(), nn.Hardtanh(-.1, .1), nn.Linear(10, 10)))
+    part = load_dataset('fashion_mnist', 'train')[range(500)]
     real, shuffled, text = labels_fit(part, epochs=3)
     assert real > shuffled and not text
     assert labels_fit(ImageSet(part.pictures, np.roll(part.labels, 1), part.classes), epochs=3)[2]

@@ -99,6 +99,8 @@ def test_out_of_memory_names_the_batch_to_try():
         with memory_advice(64): torch.empty(10**15)
     with expect_fail(OutOfMemory, 'smaller pictures'):
         with memory_advice(1): torch.empty(10**15)
+    with expect_fail(OutOfMemory, 'try a batch size of 32 '):
+        with memory_advice(64): raise MemoryError
     with expect_fail(RuntimeError, 'shape'): # other errors stay what they are
         with memory_advice(64): torch.zeros(2, 3) @ torch.zeros(2, 3)
     net = small_net('grey28')

@@ -2,13 +2,16 @@
 from fastai.callback.core import Callback
 from imgopt_nb.devices import TUTORIALS
 from imgopt_nb.exercises import grade
+from imgopt_nb.loaders import make_dls
+from imgopt_nb.models import create_model
 from imgopt_nb.training import Checkpoint
+from imgopt_nb.training import make_learner
 from torch import nn
 import numpy as np
 import time
 import torch
 import torch.nn.functional as F
-from imgopt_nb.learners import EMA, PARTS, fast_net, fast_recipe, flip_logits, gpu_net, gpu_recipe, profile_steps, race_steps, recipe_run, time_to_accuracy
+from imgopt_nb.learners import EMA, PARTS, fast_recipe, flip_logits, gpu_net, gpu_recipe, profile_steps, race_steps, recipe_run, time_to_accuracy
 
 
 def test_a_profile_adds_up_and_finds_what_is_slow():
@@ -26,7 +29,7 @@ def test_a_profile_adds_up_and_finds_what_is_slow():
 
 
 def test_the_second_look_is_the_mean_of_both():
-    net, x, y = fast_net(seed=0).eval(), torch.randn(6, 1, 28, 28), torch.arange(6)
+    net, x, y = create_model('fast_net', 10, 1, seed=0).eval(), torch.randn(6, 1, 28, 28), torch.arange(6)
     p, labels = flip_logits(net, [(x[:4], y[:4]), (x[4:], y[4:])])
     with torch.no_grad(): expected = (net(x).softmax(1) + net(x.flip(3)).softmax(1))/2
     assert torch.allclose(p.exp(), expected, atol=1e-5) and torch.equal(labels, y)
@@ -51,10 +54,23 @@ def test_the_recipe_learns_averages_and_resumes():
     assert all(torch.equal(v, whole[k]) for k, v in resumed.items()) # averages, too
 
 
-def test_the_fast_network_takes_small_and_large_pictures():
+def test_the_average_is_the_average_and_validates():
     from fastcore.test import expect_fail
-    for size, channels in ((8, 1), (28, 1), (32, 3), (96, 3)): assert fast_net(5, channels, size)(torch.randn(2, channels, size, size)).shape == (2, 5)
-    with expect_fail(ValueError, 'at least 8'): fast_net(size=4)
+    from imgopt_nb.datasets import load_dataset
+    part = load_dataset('fashion_mnist', 'train')[range(400)]
+    seen = []
+    class Keep(Callback):
+        order = 59
+        def before_train(self): self.weights = [self.model[0][0].weight.detach().clone()]
+        def after_batch(self):
+            if self.training: self.weights.append(self.model[0][0].weight.detach().clone())
+            else: seen.append(self.model[0][0].weight.detach().clone())
+    learner = make_learner(make_dls(part, part, bs=100, device='cpu'), 'fast_net', seed=0, cbs=[EMA(.3), Keep()])
+    learner.fit(1, .05)
+    average = learner.keep.weights[0]
+    for k, w in enumerate(learner.keep.weights[1:], 1): average = (b := min(.3, (1+k)/(10+k)))*average + (1-b)*w
+    assert torch.allclose(learner.model[0][0].weight, average, atol=1e-6) and torch.allclose(seen[0], average, atol=1e-6)
+    assert not torch.allclose(average, learner.keep.weights[-1], atol=1e-6)
     with expect_fail(ValueError, 'beta'): EMA(1.5)
 
 

@@ -5,6 +5,7 @@ from imgopt_nb.loaders import make_dls
 from imgopt_nb.yardstick import count_macs
 from torch import nn
 import math
+import numpy as np
 import torch
 import torch.nn.functional as F
 from imgopt_nb.models import Inception, InvertedResidual, MultiHead, Residual, SMALL, Tokens, TransformerBlock, copy_state, create_model, model_run, shaken, train_steps
@@ -100,6 +101,10 @@ def test_networks_that_cannot_be_made_say_why():
     with expect_fail(ValueError, 'made for 49 patches'): create_model('small_vit', 10, 1, 28)(torch.zeros(1, 1, 56, 56))
     a, b, c = (create_model('small_resnet', seed=s).state_dict()['0.0.weight'] for s in (1, 1, 2))
     assert torch.equal(a, b) and not torch.equal(a, c)
+    x, y = (create_model('small_resnet').state_dict()['0.0.weight'] for _ in range(2))
+    assert not torch.equal(x, y) # without a seed each is another one
+    assert create_model('small_vgg', np.int64(3))(torch.zeros(2, 3, 28, 28)).shape == (2, 3)
+    with expect_fail(ValueError, 'cannot be made'): create_model('swin_tiny_patch4_window7_224', 10, 3, 64)
 
 
 def test_a_network_can_be_trained_for_a_time():

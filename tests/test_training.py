@@ -60,18 +60,19 @@ def test_a_run_that_is_killed_ends_where_an_unbroken_one_ends():
     import subprocess, sys, time
     with tempfile.TemporaryDirectory() as d:
         def start(name): return subprocess.Popen([sys.executable, '-c', KILL_SCRIPT, f'{d}/{name}.pt', f'{d}/{name}.end'], env={**os.environ, 'IMGOPT_QUIET': '1', 'OMP_NUM_THREADS': '1'})
-        unbroken, killed = start('a'), start('b')
+        unbroken, killed, ended = start('a'), start('b'), []
         for until, wait in ((1, .15), (3, .4)): # at least one epoch done, three of five done
             begin = time.time()
             while epoch_of(f'{d}/b.pt') < until and killed.poll() is None and time.time()-begin < 240: time.sleep(.02)
             time.sleep(wait)
-            finished = killed.poll() is not None
+            ended.append(killed.poll() is not None)
             killed.kill()
             killed.wait()
-            assert finished or 1 <= epoch_of(f'{d}/b.pt') <= 5
+            assert 1 <= epoch_of(f'{d}/b.pt') <= 5
             killed = start('b')
         assert killed.wait(240) == 0 and unbroken.wait(240) == 0
         a, b = (torch.load(f'{d}/{n}.end', weights_only=True) for n in 'ab')
+        assert not all(ended) # at least one kill hit a run at work
         assert all(torch.equal(a[k], b[k]) for k in a) and epoch_of(f'{d}/a.pt') == epoch_of(f'{d}/b.pt') == 5
         assert len(list(Path(d).glob('.*.part'))) <= 2 # a kill may leave a torn temporary file, never a torn checkpoint
 
@@ -85,7 +86,10 @@ def test_checkpoints_of_other_runs_and_torn_ones_are_refused_and_kept():
         path = Path(d)/'runs'/'a.pt' # the folder is made
         run(1, path)
         whole = path.read_bytes()
-        for wrong, word in ((lambda: run(2, path), 'epochs 1 there, 2 here'), (lambda: run(1, path, seed=4), 'seed')):
+        def other_rate(): make_learner(make_dls(part, part, bs=100, device='cpu'), 'small_vgg', seed=0).fit_one_cycle(1, .2, cbs=Checkpoint(path))
+        def other_net(): make_learner(make_dls(part, part, bs=100, device='cpu'), 'small_resnet', seed=0).fit_one_cycle(1, .1, cbs=Checkpoint(path))
+        def other_loss(): make_learner(make_dls(part, part, bs=100, device='cpu'), 'small_vgg', smoothing=.1, seed=0).fit_one_cycle(1, .1, cbs=Checkpoint(path))
+        for wrong, word in ((lambda: run(2, path), 'epochs 1 there, 2 here'), (lambda: run(1, path, seed=4), 'seed'), (other_rate, 'rate'), (other_net, 'another network'), (other_loss, 'loss')):
             with expect_fail(ValueError, word): wrong()
         path.write_bytes(whole[:1000])
         with expect_fail(ValueError, 'damaged'): run(1, path)
