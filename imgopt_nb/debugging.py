@@ -102,7 +102,7 @@ class NaNHunter(Callback):
 
 # %% ../nbs/03e_debugging.ipynb #8f689335
 class GradientWatch(Callback):
-    "Keep, for every weight matrix and kernel, the norm of its gradient and of its change by a step relative to its own, step by step. It copies the weights before each step."
+    "Keep, for every weight matrix and kernel, the norm of its gradient and of its change by a step relative to its own, step by step. It copies the weights before each step. Look without weight decay, which changes weights by itself."
     order, cut, ratios, norms = 12, (), {}, {}
     def matrices(self): return [(n, p) for n, p in self.model.named_parameters() if p.ndim > 1 and p.requires_grad]
     def before_train(self):
