@@ -270,7 +270,11 @@ from .exercises import exercise, must
 def check_epoch_accuracy(answer, rng):
     torch.manual_seed(int(rng.integers(1000)))
     class Shared(nn.Sequential):
+        with_gradients = False
         def __deepcopy__(self, memo): return self # so that changes can be seen
+        def forward(self, x):
+            if torch.is_grad_enabled(): self.with_gradients = True
+            return super().forward(x)
     net = Shared(nn.BatchNorm1d(3), nn.Dropout(.5), nn.Linear(3, 3))
     n, bs = int(rng.integers(50, 60)), 16
     x, y = torch.randn(n, 3) + 2, torch.from_numpy(rng.integers(0, 3, n))
@@ -281,11 +285,13 @@ def check_epoch_accuracy(answer, rng):
     before = {k: v.clone() for k, v in net.state_dict().items()}
     for mode in (True, False):
         net.train(mode)
+        net.with_gradients = False
         got = answer(net, loader)
         must(isinstance(got, (float, int)) or getattr(got, 'ndim', 1) == 0, f'one number, got {type(got).__name__}')
         must(all(torch.equal(v, before[k]) for k, v in net.state_dict().items()), 'looking must not change the network', hint='batch normalisation followed your test pictures: call `net.eval()`')
         must(net.training == mode, f'the network came in {"training" if mode else "evaluation"} mode and left in the other', hint='remember `net.training` and set it back')
         if abs(by_batch-true) > 1e-6: must(abs(float(got)-by_batch) > 1e-6, 'each picture has the same weight', hint='you took the mean over batches; the last one is smaller')
+        must(not net.with_gradients, 'no gradients are needed, and they cost memory', hint='`with torch.no_grad():` around the loop')
         must(abs(float(got)-true) < 1e-6, f'{true:.4f} of the pictures are right, you say {float(got):.4f}')
 
 # %% ../nbs/03a_devices.ipynb #67b92778

@@ -502,5 +502,7 @@ def check_deal(answer, rng):
     must(all(np.array_equal(a, b) for a, b in zip(first, again)), 'the same key gives the same order', hint='use a generator of (seed, epoch), not a global one')
     must(not all(np.array_equal(a, b) for a, b in zip(first, later)), 'another epoch is another order', hint='the epoch belongs to the key')
     must(not all(np.array_equal(a, b) for a, b in zip(first, other)), 'another seed is another order', hint='the seed belongs to the key')
-    sums = {tuple(np.concatenate(list(answer(n, bs, s, e)))[:4].tolist()) for s in range(6) for e in range(6)}
-    must(len(sums) == 36, 'each (seed, epoch) has a stream of its own', hint='seed + epoch makes (1, 2) and (2, 1) the same')
+    sums = {tuple(np.concatenate(list(answer(n, bs, s, e)))[:4].tolist()) for s in range(6) for e in range(12)}
+    must(len(sums) == 72, 'each (seed, epoch) has a stream of its own', hint='seed + epoch makes (1, 2) and (2, 1) the same')
+    dealt = set().union(*(np.concatenate(list(answer(n, bs, seed, e))).tolist() for e in range(40)))
+    must(dealt == set(range(n)), f'after 40 epochs {n-len(dealt)} pictures have never been dealt', hint='permute all n, then leave out the rest')

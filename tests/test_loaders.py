@@ -155,8 +155,9 @@ def test_typical_mistakes_with_loaders_get_their_hints():
     def with_rest(n, bs, seed, epoch): return np.array_split(np.random.default_rng([seed, epoch]).permutation(n), range(bs, n, bs))
     def summed(n, bs, seed, epoch): return np.random.default_rng(seed+epoch).permutation(n)[:n//bs*bs].reshape(-1, bs)
     def always_the_same(n, bs, seed, epoch): return np.random.default_rng(seed).permutation(n)[:n//bs*bs].reshape(-1, bs)
+    def never_dealt(n, bs, seed, epoch): return np.random.default_rng([seed, epoch]).permutation(n//bs*bs).reshape(-1, bs)
     def with_repeats(n, bs, seed, epoch): return np.random.default_rng([seed, epoch]).integers(0, n, (n//bs, bs))
-    for number, mistake, hint in [('3.3', in_pixels, 'far outside'), ('3.3', upside_down, 'first row'), ('3.4', with_rest, 'smaller batch'), ('3.4', summed, '(1, 2) and (2, 1)'), ('3.4', always_the_same, 'epoch belongs'), ('3.4', with_repeats, 'permute')]:
+    for number, mistake, hint in [('3.3', in_pixels, 'far outside'), ('3.3', upside_down, 'first row'), ('3.4', with_rest, 'smaller batch'), ('3.4', summed, '(1, 2) and (2, 1)'), ('3.4', always_the_same, 'epoch belongs'), ('3.4', with_repeats, 'permute'), ('3.4', never_dealt, 'permute all n')]:
         found = [grade(number, mistake, seed=s) for s in range(3)]
         assert any(g.status == 'wrong' and hint in g.hint for g in found), (number, mistake.__name__, found)
 
