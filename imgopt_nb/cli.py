@@ -122,6 +122,7 @@ def add_train(p):
     p.add_argument('--checkpoint', help='file for the state of the run; called again, the run goes on from there')
     p.add_argument('--out', help='file for the network, .safetensors')
 
+# %% ../nbs/97_cli.ipynb #c135bfdc
 def run_train(args)->int:
     "Trains, prints one line an epoch, writes the network."
     import warnings

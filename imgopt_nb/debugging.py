@@ -12,10 +12,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-from fastai.callback.core import Callback
 from .figures import Picture, Table, figure, shown
 from .loaders import make_dls
 from .training import make_learner
+from fastai.callback.core import Callback
 
 # %% ../nbs/03e_debugging.ipynb #9f50e0d9
 def initial_loss(learn)->tuple: # (loss on one training batch, ln K)

@@ -19,7 +19,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-from fastai.callback.core import Callback
 from .augmentation import op
 from .datasets import ImageSet, load_dataset
 from .devices import TUTORIALS, OutOfMemory, autocast, break_even, can_compile, deterministic, logits_of, memory_advice, pick_device, precision_for, seed_everything, tutorial_loader, tutorial_net
@@ -30,6 +29,7 @@ from .models import LARGE, SMALL, conv, create_model
 from .scoreboard import Scoreboard, experiment, pack_bits, results_file
 from .training import Autocast, Checkpoint, load_network, make_learner, save_network, show_top_losses, top_losses
 from .yardstick import count_macs, latency, peak_memory
+from fastai.callback.core import Callback
 
 _all_ = ['pick_device', 'precision_for', 'autocast', 'seed_everything', 'deterministic', 'memory_advice', 'OutOfMemory', 'make_dls', 'DeviceLoader', 'Augment', 'augment_batch', 'create_model', 'SMALL', 'LARGE', 'make_learner', 'Checkpoint', 'save_network', 'load_network',
          'top_losses', 'show_top_losses', 'preflight', 'overfit_one_batch', 'check_initial_loss', 'labels_fit', 'NaNHunter', 'GradientWatch', 'DeadUnits', 'can_compile', 'break_even'] # chapter 03 as a whole can be had from here
@@ -200,7 +200,7 @@ def race_steps(train:ImageSet, n:int=64)->dict: # contestant: function that does
         it, opt = iter(tutorial_loader(train, True, stats=stats, batch=n)), torch.optim.Adam(net.train().parameters(), 1e-3)
         res[title] = lambda net=net, opt=opt, it=it: a_step(net, opt, *next(it))
     learn = make_learner(make_dls(train, train[range(n)], bs=n, augment=FLIPS, device='cpu'), 'fast_net', smoothing=.1, seed=0, cbs=[EMA()])
-    class Steps(Callback): # the learner's own loop, callbacks included, one batch at a time
+    class Stepwise(Callback): # the learner's own loop, callbacks included, one batch at a time
         def begin(self):
             self.learn.n_epoch, self.learn.epoch, self.learn.training = 1, 0, True
             for e in ('before_fit', 'before_epoch', 'before_train'): self.learn(e)
@@ -213,7 +213,7 @@ def race_steps(train:ImageSet, n:int=64)->dict: # contestant: function that does
             self.learn.one_batch(i, b)
     learn.create_opt()
     learn.opt.set_hypers(lr=.05, wd=learn.wd)
-    stepper = Steps()
+    stepper = Stepwise()
     learn.add_cb(stepper)
     learn.dl, learn.n_iter = learn.dls.train, len(learn.dls.train)
     learn.model.train()

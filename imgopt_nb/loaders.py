@@ -11,12 +11,13 @@ __all__ = ['MODES', 'PADDING', 'SHIFTS', 'normalizer', 'thetas', 'grid_of', 'pul
            'check_deal']
 
 # %% ../nbs/03b_loaders.ipynb #974c187d
-import math, os
+import math, os, warnings
 import numpy as np
 import torch
 import torch.nn.functional as F
+warnings.filterwarnings('ignore', "`torch.jit.script` is (deprecated|not supported)", FutureWarning) # fastai uses it at its import
 from fastai.basics import CategoryBlock, DataBlock, DataLoaders, Datasets, TensorCategory, TfmdDL, Transform
-from fastai.data.transforms import Categorize, IntToFloatTensor, ToTensor
+from fastai.data.transforms import Categorize, ToTensor
 from fastai.vision.core import PILBase, PILImage, PILImageBW, TensorImage, TensorImageBW
 from .augmentation import OPERATIONS, Augmenter, one_by_one
 from .datasets import ImageSet, from_folder

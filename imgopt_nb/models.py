@@ -224,6 +224,7 @@ def steps_that_fit(net, dl, seconds:float)->int:
     if not times: raise ValueError('the loader gives no batch: there are fewer pictures than one batch holds')
     return max(1, int(seconds/np.median(times)))
 
+# %% ../nbs/03c_models.ipynb #4966c425
 def train_steps(net, dl, steps:int, lr:float)->nn.Module: # the same
     "So many steps of AdamW with one cycle of the rate, epoch after epoch."
     opt = torch.optim.AdamW(net.parameters(), lr, weight_decay=.01)

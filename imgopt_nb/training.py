@@ -16,6 +16,10 @@ import torch.nn.functional as F
 from torch import nn
 from fastcore.basics import noop, patch
 from fastcore.foundation import L
+from .devices import autocast, memory_advice, precision_for
+from .figures import Picture, quiet, show_grid
+from .loaders import make_dls
+from .models import create_model
 from fastai.callback.core import Callback, CancelEpochException
 from fastai.callback.progress import ProgressCallback
 from fastai.callback import schedule as _schedule # patches lr_find and fit_one_cycle into Learner
@@ -23,10 +27,6 @@ from fastai.learner import Learner
 from fastai.losses import CrossEntropyLossFlat
 from fastai.metrics import accuracy
 from fastai.optimizer import SGD as fastai_sgd
-from .devices import autocast, memory_advice, precision_for
-from .figures import Picture, quiet, show_grid
-from .loaders import make_dls
-from .models import create_model
 
 # %% ../nbs/03d_training.ipynb #8e740a9e
 class Epochs(Callback):
@@ -36,6 +36,7 @@ class Epochs(Callback):
         for dl in self.dls.loaders:
             if hasattr(dl, 'epoch'): dl.epoch = self.epoch
 
+# %% ../nbs/03d_training.ipynb #802735e0
 class Autocast(Callback):
     "Mixed precision on any device: forward pass in `dtype`; outputs, loss, weights and optimizer in float32; float16 with a scaled loss (eq. 3.4)."
     order, context, scale = 10, None, None
@@ -67,7 +68,7 @@ class Autocast(Callback):
     def run_state(self): return dict(scale=self.scale, good=self.good)
     def set_run_state(self, s): self.scale, self.good = s['scale'], s['good']
 
-# %% ../nbs/03d_training.ipynb #802735e0
+# %% ../nbs/03d_training.ipynb #9549b44a
 from fastai.callback.core import CancelStepException
 
 class CourseLearner(Learner):
@@ -82,6 +83,7 @@ class CourseLearner(Learner):
             self.fitting = False
             for cb in [*self.cbs, *extra]: getattr(cb, 'release', noop)()
 
+# %% ../nbs/03d_training.ipynb #31a4ca39
 def make_learner(dls,                     # of `make_dls`
                  model='small_resnet',    # a name for `create_model`, or a network
                  smoothing:float=0.,      # label smoothing, 0 to 1
@@ -216,6 +218,7 @@ def before_fit(self:Checkpoint):
     for c in self.learn.cbs:
         if hasattr(c, 'run_state') and type(c).__name__ in self.saved['others']: c.set_run_state(self.saved['others'][type(c).__name__])
 
+# %% ../nbs/03d_training.ipynb #6dce9e1e
 @patch
 def before_epoch(self:Checkpoint):
     "Pass over what is done; the random generators come back last."
