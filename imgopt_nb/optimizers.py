@@ -6,7 +6,8 @@
 __all__ = ['PAIRS', 'RULES', 'START', 'KINDS', 'TRACKERS', 'OPTIMIZERS', 'TUNING', 'with_decay', 'sgd_rule', 'momentum_rule',
            'nesterov_rule', 'adagrad_rule', 'rmsprop_rule', 'adam_rule', 'adamw_rule', 'checked_optimizer', 'SGD',
            'Adagrad', 'RMSprop', 'Adam', 'AdamW', 'follow', 'valley', 'trajectory', 'valley_view', 'valley_lab',
-           'track', 'tuning_sets', 'cosine', 'trained', 'measured', 'tuned_run', 'optimizer_experiment']
+           'track', 'tuning_sets', 'cosine', 'epoch_of_steps', 'trained', 'measured', 'tuned_run',
+           'optimizer_experiment', 'rates_found', 'check_rate_limit', 'check_sign_step']
 
 # %% ../nbs/04a_optimizers.ipynb #2c3e2054
 import math, time
@@ -23,10 +24,7 @@ from .learners import FLIPS, flip_logits
 from .models import fast_net
 from .preprocessing import sliders
 from .scoreboard import Scoreboard, experiment, pack_bits, results_file
-from .training import make_learner
 from .yardstick import count_macs, latency
-from fastai.callback.schedule import ParamScheduler
-from fastai.callback.tracker import TerminateOnNaNCallback
 from fastai.optimizer import Optimizer
 
 # %% ../nbs/04a_optimizers.ipynb #f7757809
@@ -230,7 +228,7 @@ def track(make,             # optimizer: function of (params, lr)
         opt.step()
         target += drift*walk[t]
         if t >= steps//2: total = total + ((w.data-target)**2).mean(1)
-    return (total/(steps-steps//2)).sqrt().nan_to_num(math.inf).numpy()
+    return (total/(steps-steps//2)).sqrt().nan_to_num(math.inf, posinf=math.inf).numpy()
 
 # %% ../nbs/04a_optimizers.ipynb #be3e9f09
 def tuning_sets()->tuple: # (4,000 to train, 2,000 to choose with, 2,000 to test): `ImageSet`s
@@ -241,44 +239,99 @@ def cosine(t:float)->float: # share of training that is over, 0 to 1 → share o
     "Half a cosine, from 1 to 0."
     return (1 + math.cos(math.pi*t))/2
 
-def trained(opt,             # optimizer: function of (params, lr)
-            rate:float,      # highest learning rate
-            train, valid,    # `ImageSet`s of grey pictures
-            epochs:int=16, seed:int=0, schedule=cosine, # of the rate: function of the share of training that is over
-            bs:int=64, wd:float=5e-4, smoothing:float=0., width:int=16, augment=FLIPS, device=None, net=None, cbs=()):
-    "A learner, trained; it stops when the loss is not finite."
-    seed_everything(seed)
-    dls = make_dls(train, valid, bs=bs, augment=augment, seed=seed, device=device)
-    net = net or fast_net(len(train.classes), 1, train.pictures.shape[1], width)
-    learn = make_learner(dls, net, smoothing=smoothing, opt=opt, wd=wd, cbs=[TerminateOnNaNCallback(), *cbs])
-    learn.fit(epochs, rate, cbs=ParamScheduler({'lr': lambda t: rate*schedule(t)}))
-    return learn
+def epoch_of_steps(net, dl, opt, rates, smoothing:float=0.):
+    "One pass; `rates` gives the learning rate of each step. Raises `FloatingPointError` when the loss is not finite."
+    net.train()
+    for x, y in dl:
+        opt.set_hyper('lr', next(rates))
+        loss = F.cross_entropy(net(x.as_subclass(torch.Tensor)), y.as_subclass(torch.Tensor), label_smoothing=smoothing)
+        if not torch.isfinite(loss): raise FloatingPointError(f'the loss became {loss.item()}')
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
 
 # %% ../nbs/04a_optimizers.ipynb #ef3e15e5
-def measured(learn, train, test)->dict: # for `Scoreboard.add`
-    "Accuracy and loss on pictures that were not trained on, and what the network costs."
-    logp, y = flip_logits(learn.model, make_dls(train, test, bs=500, device=learn.dls.device).valid, mirrored=False)
-    right, shape = logp.argmax(1) == y, tuple(learn.dls.one_batch()[0].shape[1:])
-    n, (med, p95) = sum(p.numel() for p in learn.model.parameters()), latency(learn.model, shape)
-    return dict(accuracy=right.float().mean().item(), loss=F.nll_loss(logp, y).item(), right=pack_bits(right.numpy()), params=n, macs=count_macs(learn.model, shape), bytes=4*n, latency=med, latency_p95=p95)
-
-def tuned_run(opt, rates, train, valid, test, epochs:int=16, trial:int=4, seed:int=0, **kwargs)->dict: # for `Scoreboard.add`
-    "Try each rate for `trial` epochs, train with the best one, and measure; more arguments go to `trained`."
-    start, cpu = time.perf_counter(), time.process_time()
-    tried = {r: measured(trained(opt, r, train, valid, trial, seed, **kwargs), train, valid)['accuracy'] for r in rates}
-    best = max(tried, key=tried.get)
-    searched = time.perf_counter()
-    learn = trained(opt, best, train, valid, epochs, seed, **kwargs)
-    seconds, cpu = time.perf_counter()-searched, time.process_time()-cpu
-    return dict(measured(learn, train, test), seconds=seconds, search_seconds=searched-start, cpu_seconds=cpu, rate=best, tried={str(r): a for r, a in tried.items()})
+def trained(make,            # optimizer: function of (params, lr)
+            rate:float,      # highest learning rate
+            train,           # `ImageSet` of grey pictures
+            epochs:int=12, seed:int=0,
+            schedule=cosine, # share of training that is over → share of the rate
+            bs:int=64, smoothing:float=0., augment=FLIPS, width:int=16, net=None, device=None,
+            each=None,       # called with (epochs done, network) after each epoch; what it raises ends the training
+           )->nn.Module:
+    "A network, trained in a plain loop; where the loss stops being finite it is left as it is."
+    seed_everything(seed)
+    dl = make_dls(train, train[range(1)], bs=min(bs, len(train)), augment=augment, seed=seed, device=device).train
+    net = (net or fast_net(len(train.classes), 1, train.pictures.shape[1], width)).to(dl.device)
+    opt, total = make(list(net.parameters()), lr=rate), epochs*len(dl)
+    rates = (rate*schedule(k/total) for k in range(total))
+    for e in range(epochs):
+        dl.epoch = e
+        try: epoch_of_steps(net, dl, opt, rates, smoothing)
+        except FloatingPointError: break
+        if each: each(e+1, net)
+    return net
 
 # %% ../nbs/04a_optimizers.ipynb #d64bab7d
+def measured(net, train, test)->dict: # for `Scoreboard.add`
+    "Accuracy and loss on pictures that were not trained on, and what the network costs; `train` gives the scale of the pictures."
+    logp, y = flip_logits(net, make_dls(train, test, bs=500, device=next(net.parameters()).device).valid, mirrored=False)
+    right, shape = logp.argmax(1) == y, (1, *train.pictures.shape[1:])
+    n, (med, p95) = sum(p.numel() for p in net.parameters()), latency(net, shape)
+    return dict(accuracy=right.float().mean().item(), loss=F.nll_loss(logp, y).item(), right=pack_bits(right.numpy()), params=n, macs=count_macs(net, shape), bytes=4*n, latency=med, latency_p95=p95)
+
+def tuned_run(make, rates, train, valid, test, epochs:int=12, trial:int=3, seed:int=0, **kwargs)->dict: # for `Scoreboard.add`
+    "Try each rate for `trial` epochs, train with the best one, and measure; more arguments go to `trained`."
+    start, cpu = time.perf_counter(), time.process_time()
+    tried = {r: measured(trained(make, r, train, trial, seed, **kwargs), train, valid)['accuracy'] for r in rates}
+    best = max(tried, key=tried.get)
+    searched = time.perf_counter()
+    net = trained(make, best, train, epochs, seed, **kwargs)
+    seconds, cpu = time.perf_counter()-searched, time.process_time()-cpu
+    return dict(measured(net, train, test), seconds=seconds, search_seconds=searched-start, cpu_seconds=cpu, rate=best, tried={str(r): a for r, a in tried.items()})
+
+# %% ../nbs/04a_optimizers.ipynb #f1cf094d
 OPTIMIZERS = {'SGD': (SGD, (.03, .1, .3, 1., 3.)), 'momentum': (partial(SGD, mom=.9), (.003, .01, .03, .1, .3)), 'Nesterov': (partial(SGD, mom=.9, nesterov=True), (.003, .01, .03, .1, .3)),
               'AdaGrad': (Adagrad, (.001, .003, .01, .03, .1)), 'RMSprop': (RMSprop, (1e-4, 3e-4, 1e-3, 3e-3, .01)), 'Adam': (Adam, (3e-4, 1e-3, 3e-3, .01, .03)), 'AdamW': (AdamW, (3e-4, 1e-3, 3e-3, .01, .03))}
-TUNING = 'Fashion-MNIST, 4,000 + 2,000 to choose + 2,000 to test, fast_net 16'
+TUNING = 'Fashion-MNIST, 4,000 + 2,000 to choose + 2,000 to test, fast_net 16, 12 epochs of 64'
 
-@experiment('04.optimizers', OPTIMIZERS, protocol=f'{TUNING}, 16 epochs, cosine, rate chosen from 5', seeds=5)
+@experiment('04.optimizers', OPTIMIZERS, protocol=f'{TUNING}, rate chosen from 5', seeds=5)
 def optimizer_experiment(technique, seed):
-    "Each rule with a rate that it found for itself."
-    opt, rates = OPTIMIZERS[technique]
-    return tuned_run(opt, rates, *tuning_sets(), seed=seed, device='cpu', wd=.01 if technique == 'AdamW' else 5e-4)
+    "Each rule with a rate that it found for itself, and the rate falling along half a cosine."
+    make, rates = OPTIMIZERS[technique]
+    return tuned_run(partial(make, wd=.01 if technique == 'AdamW' else 5e-4), rates, *tuning_sets(), seed=seed, device='cpu')
+
+# %% ../nbs/04a_optimizers.ipynb #5bbf3601
+def rates_found(runs)->dict: # runs of `tuned_run` → rate: mean accuracy of the trials
+    "What the searches saw, averaged over seeds."
+    seen = {}
+    for r in runs:
+        for rate, acc in r['tried'].items(): seen.setdefault(float(rate), []).append(acc)
+    return {r: float(np.mean(a)) for r, a in sorted(seen.items())}
+
+# %% ../nbs/04a_optimizers.ipynb #6ae23ac9
+from .exercises import exercise, must
+
+@exercise('4.1', hints=['With momentum, the two eigenvalues of (4.7) have the product β and the sum 1 + β − ηc.', 'At the limit one of them is −1, so the other is −β: then 1 + β − ηc = −1 − β.'])
+def check_rate_limit(answer, rng):
+    for _ in range(4):
+        curvature, beta = float(rng.uniform(.1, 50)), float(rng.uniform(.1, .97))
+        got, right = answer(curvature, beta), 2*(1+beta)/curvature
+        must(not abs(got - 2/curvature) < 1e-9, 'momentum moves the limit', hint='2/c is the limit of plain descent; momentum allows more')
+        must(not abs(got - 2*(1-beta)/curvature) < 1e-9, 'momentum raises the limit', hint='1/(1 − β) is the rate along a lasting slope; across the valley steps alternate, and there momentum brakes')
+        must(abs(got-right) < 1e-9*right, f'for curvature {curvature:.3g} and momentum {beta:.2f}, rates up to {right:.4g} converge; you say {got:.4g}')
+
+@exercise('4.2', hints=['Mix first: `c = mom*m + (1-mom)*g`, and step by `lr*np.sign(c)`.', 'Then renew the memory with the other factor: `m = sqr_mom*m + (1-sqr_mom)*g`.'])
+def check_sign_step(answer, rng):
+    n, lr, b1, b2, wd = int(rng.integers(3, 9)), float(rng.uniform(.01, .1)), .9, .99, float(rng.uniform(.05, .3))
+    w, m, g = rng.normal(size=(3, n))
+    m *= .1 # so that gradient, memory and their mixture have different signs
+    new, memory = (np.asarray(v, float) for v in answer(w.copy(), g.copy(), m.copy(), lr, b1, b2, wd))
+    c = b1*m + (1-b1)*g
+    right, moved = w - lr*(np.sign(c) + wd*w), w*(1-lr*wd) - new
+    must(new.shape == w.shape and memory.shape == m.shape, f'weights and memory keep their shape {w.shape}')
+    must(not np.allclose(memory, c), 'the memory is longer than the mixture', hint='the memory is renewed with the second factor, .99')
+    must(not np.allclose(new, w - lr*np.sign(c + wd*w)), 'decay stands beside the sign', hint='decay inside the sign is only one vote; AdamW and this rule take it out')
+    must(np.allclose(np.abs(moved), lr), f'besides decay, every weight moves by {lr:.4f}; yours by {np.abs(moved).min():.4f} to {np.abs(moved).max():.4f}', hint='the step is the sign')
+    must(not np.allclose(new, w - lr*(np.sign(b2*m + (1-b2)*g) + wd*w)) or np.allclose(new, right), 'the step looks at the mixture by the first factor', hint='step first, then renew the memory')
+    must(np.allclose(new, right) and np.allclose(memory, b2*m + (1-b2)*g), 'signs of the mixture of old memory and gradient', hint='mix memory and gradient before you take the sign')
