@@ -256,13 +256,15 @@ def trained(make,            # optimizer: function of (params, lr)
             train,           # `ImageSet` of grey pictures
             epochs:int=12, seed:int=0,
             schedule=cosine, # share of training that is over → share of the rate
-            bs:int=64, smoothing:float=0., augment=FLIPS, width:int=16, net=None, device=None,
+            bs:int=64, smoothing:float=0., augment=FLIPS, width:int=16,
+            new=None,        # function that makes a network; `fast_net` of that width by default
+            device=None,
             each=None,       # called with (epochs done, network) after each epoch; what it raises ends the training
            )->nn.Module:
     "A network, trained in a plain loop; where the loss stops being finite it is left as it is."
     seed_everything(seed)
     dl = make_dls(train, train[range(1)], bs=min(bs, len(train)), augment=augment, seed=seed, device=device).train
-    net = (net or fast_net(len(train.classes), 1, train.pictures.shape[1], width)).to(dl.device)
+    net = (new() if new else fast_net(len(train.classes), 1, train.pictures.shape[1], width)).to(dl.device)
     opt, total = make(list(net.parameters()), lr=rate), epochs*len(dl)
     rates = (rate*schedule(k/total) for k in range(total))
     for e in range(epochs):
