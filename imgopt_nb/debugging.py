@@ -128,7 +128,7 @@ class GradientWatch(Callback):
 
 # %% ../nbs/03e_debugging.ipynb #402aa4e7
 class DeadUnits(Callback):
-    "After each epoch, `dead`: {layer: share of its channels that were 0 for every training picture and place of the last epoch}."
+    "After each epoch, `dead`: {layer: share of its channels that were 0 for every training picture and place of the last epoch}. It sees `nn.ReLU` layers, no calls of `F.relu`."
     order, hooks = 13, ()
     def before_fit(self):
         self.release()
@@ -192,8 +192,8 @@ def check_first_nan(answer, rng):
     for value in (float('nan'), float('inf'), float('-inf')):
         at = int(rng.integers(0, 5))
         layers = plain()
-        layers.insert(at, Spoil(value))
+        layers[at:at] = [Spoil(value), nn.LayerNorm(6)] # which makes NaN of infinity
         got = answer(nn.Sequential(*layers), x.clone())
-        must(got == at, f'layer {at} is the first, you say {got}', hint='stop at the first; all later ones are spoilt by it' if got > at else '')
+        must(got == at, f'layer {at} is the first, with {value}; you say {got}', hint='infinity is not a number to go on with, either' if math.isinf(value) else 'stop at the first; all later ones are spoilt by it' if got is not None and got > at else '')
     got = answer(nn.Sequential(*plain()), x.clone())
     must(got is None, f'all outputs are finite; the answer is None, you say {got}') if got is not None else None

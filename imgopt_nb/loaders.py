@@ -431,7 +431,12 @@ def make_dls(images,                # `ImageSet`, or a folder with a subfolder f
     augment = Augment(augment if isinstance(augment, Augmenter) else Augmenter(augment, seed)) if augment is not None and not isinstance(augment, Augment) else augment
     if where != 'item' and augment and augment.on_missing == 'raise' and (missing := without_batch_form(augment.aug)):
         raise ValueError(f"{', '.join(missing)} cannot be done to a batch on the device; use where='item', or Augment(..., on_missing='items')")
-    scale = Standardize(*(stats or channel_stats(train.arrays(size) if where == 'device' else (resize(p, size) if size else p for p in train.pictures))[:2]))
+    shapes = set() # seen on the way
+    def at_size(p):
+        shapes.add(np.shape(p)[:2])
+        return resize(p, size) if size else p
+    scale = Standardize(*(stats or channel_stats(train.arrays(size) if where == 'device' else (at_size(p) for p in train.pictures))[:2]))
+    if size is None and len(shapes) > 1: raise ValueError(f'the pictures have {len(shapes)} sizes, among them {min(shapes)} and {max(shapes)} (rows, columns); pass size=')
     items, batches = [ToTensor()], [scale]
     if augment: (items if where == 'item' else batches).append(augment)
     kind = DeviceLoader if where == 'device' else KeyedDL

@@ -9,6 +9,7 @@ __all__ = ['KILL_SCRIPT', 'Epochs', 'Autocast', 'CourseLearner', 'make_learner',
 
 # %% ../nbs/03d_training.ipynb #bacdde65
 import hashlib, math, os, random, tempfile
+from copy import deepcopy
 from pathlib import Path
 import numpy as np
 import torch
@@ -98,6 +99,9 @@ def make_learner(dls,                     # of `make_dls`
     if not 0 <= smoothing < 1: raise ValueError(f'smoothing lies in [0, 1), got {smoothing}')
     x = dls.one_batch()[0]
     net = create_model(model, len(dls.vocab), x.shape[1], x.shape[-1], seed) if isinstance(model, str) else model
+    if isinstance(model, str) and x.shape[-2] != x.shape[-1]:
+        try: deepcopy(net).to(x.device).eval()(x[:1].as_subclass(torch.Tensor))
+        except RuntimeError: raise ValueError(f'{model} takes square pictures, got {x.shape[-1]}×{x.shape[-2]}; pass size= to make_dls') from None
     net = net.to(x.device, memory_format=torch.channels_last if channels_last else torch.preserve_format)
     dtype = precision_for(x.device)[0] if mixed else None
     extra = [Epochs()] + [Autocast(dtype)]*(dtype is not None) + [ChannelsLast()]*channels_last
@@ -299,7 +303,8 @@ def load_network(path)->tuple: # (network in evaluation mode, dict: network, cla
         with safe_open(path, 'pt') as f: how, state = json.loads((f.metadata() or {})['imgopt_nb']), {k: f.get_tensor(k) for k in f.keys()}
     except (SafetensorError, KeyError, json.JSONDecodeError) as e: raise ValueError(f'{path} is no network of this course, or damaged ({type(e).__name__})') from None
     net = create_model(how['network'], len(how['classes']), how['channels'], how['size'])
-    net.load_state_dict(state)
+    try: net.load_state_dict(state)
+    except RuntimeError as e: raise ValueError(f"the weights in {path} do not fit the network {how['network']} that it names: {str(e).splitlines()[1].strip() if len(str(e).splitlines()) > 1 else e}") from None
     return net.eval(), how
 
 # %% ../nbs/03d_training.ipynb #f412ea8a
@@ -309,20 +314,23 @@ from .exercises import exercise, must
 def check_resumable(answer, rng):
     class Trouble(Exception): pass
     n, fail_at = int(rng.integers(5, 9)), int(rng.integers(2, 5))
-    calls = []
+    calls, files, raised = [], [], False
     def step(s):
         calls.append(s)
+        if Path(d, 'run.json').exists(): files.append(Path(d, 'run.json').stat().st_ino) # a file that is replaced is another one
         if len(calls) == fail_at: raise Trouble
         return 3*s + 1
     right = 1
     for _ in range(n): right = 3*right + 1
     with tempfile.TemporaryDirectory() as d:
         try: answer(step, 1, n, f'{d}/run.json')
-        except Trouble: pass
+        except Trouble: raised = True
+        must(raised, 'a step failed, and nobody was told', hint='what is done is in the file; let the error through')
         kept = Path(d, 'run.json').exists()
         got = answer(step, 1, n, f'{d}/run.json')
         must(kept, f'the run died in step {fail_at}; the {fail_at-1} steps before are lost', hint='write after each step, not at the end')
         must(got == right, f'resumed, the run ends at {got} instead of {right}', hint='count the steps that the file has behind it')
         must(len(calls) == n+1, f'{n} steps and one that failed make {n+1} calls, not {len(calls)}', hint='what is done need not be done again')
         must(answer(step, 1, n, f'{d}/run.json') == right and len(calls) == n+1, 'a finished run is not run again')
+        must(all(a != b for a, b in zip(files, files[1:])), 'the file is rewritten in place: killed while it is written, it is neither the old nor the new one', hint='write it whole or not at all: `write_whole`')
         must([p.name for p in Path(d).iterdir()] == ['run.json'], f'there is more than one file: {sorted(p.name for p in Path(d).iterdir())}')

@@ -109,6 +109,9 @@ def test_the_order_is_a_permutation_and_follows_from_seed_and_epoch():
 
 
 def test_make_dls_refuses_what_cannot_be_trained_with():
+    import tempfile
+    from pathlib import Path
+    import cv2
     from fastcore.test import expect_fail
     from imgopt_nb.datasets import ImageSet, load_dataset
     some = load_dataset('fashion_mnist', 'train')[range(50)]
@@ -121,6 +124,13 @@ def test_make_dls_refuses_what_cannot_be_trained_with():
     with expect_fail(FileNotFoundError): make_dls('no such folder')
     with expect_fail(ValueError, 'to validate with'): make_dls(some, some[range(0)])
     with expect_fail(ValueError, 'at least one'): make_dls(some, bs=0)
+    with tempfile.TemporaryDirectory() as d: # pictures of two sizes
+        for i, p in enumerate(some.pictures[:20]):
+            Path(d, 'ab'[i % 2]).mkdir(exist_ok=True)
+            cv2.imwrite(str(Path(d, 'ab'[i % 2], f'{i}.png')), p[:28 - i % 3])
+        for where in ('device', 'batch', 'item'):
+            with expect_fail(ValueError, 'size'): make_dls(d, where=where, device='cpu')
+        assert make_dls(d, size=24, bs=4, device='cpu').one_batch()[0].shape[2:] == (24, 24)
     with expect_fail(ValueError, 'not augmented'): make_dls(some, augment=[dict(op='resize', size=56)])
     with expect_fail(ValueError, 'colour'): make_dls(some, ImageSet(np.zeros((10, 28, 28, 3), np.uint8), some.labels[:10], some.classes))
     dls = make_dls(some, some, augment=Augment(Augmenter(['clahe', 'flip'], seed=3), on_missing='items'), bs=50, stats=(0, 1/255), device='cpu')

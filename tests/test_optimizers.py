@@ -28,7 +28,7 @@ def test_hyperparameters_out_of_range_are_named():
     for make, words in [(lambda: SGD(net.parameters(), -1.), 'lr lies in'), (lambda: SGD(net.parameters(), .1, mom=1.), 'mom lies in [0, 1)'), (lambda: Adam(net.parameters(), sqr_mom=1.2), 'sqr_mom'),
                         (lambda: RMSprop(net.parameters(), eps=-1e-8), 'eps'), (lambda: AdamW(net.parameters(), wd=float('nan')), 'wd'), (lambda: Adagrad([]), 'no weights')]:
         with expect_fail(ValueError, words): make()
-    SGD(net.parameters(), np.float64(.1))
+    assert SGD(net.parameters(), np.float64(.1)).hypers[0]['lr'] == .1 # numbers of numpy are fine
 
 
 def test_every_optimizer_trains_a_learner_resumes_from_a_checkpoint_bit_by_bit_and_spares_biases_from_decay():

@@ -54,6 +54,9 @@ def test_a_step_that_does_not_fit_names_the_batch_to_try():
     part = load_dataset('fashion_mnist', 'train')[range(200)]
     with expect_fail(OutOfMemory, 'try a batch size of 50'): make_learner(make_dls(part, part, bs=100, device='cpu'), Greedy()).fit(1, .1)
     with expect_fail(ValueError, 'smoothing'): make_learner(make_dls(part, part, device='cpu'), 'small_vgg', smoothing=1.5)
+    flat = type(part)(part.pictures[:, :20], part.labels, part.classes)
+    with expect_fail(ValueError, '28×20'): make_learner(make_dls(flat, flat, device='cpu'), 'fast_net')
+    assert make_learner(make_dls(flat, flat, device='cpu'), 'small_resnet').model[-1].out_features == 10
 
 
 def test_a_run_that_is_killed_ends_where_an_unbroken_one_ends():
@@ -118,6 +121,10 @@ def test_a_network_comes_back_from_its_file():
         with expect_fail(ValueError, "no 'small_vgg'"): save_network(path, net, 'small_vgg', dls)
         path.write_bytes(path.read_bytes()[:-100])
         with expect_fail(ValueError, 'damaged'): load_network(path)
+        from safetensors.torch import save_file
+        import json
+        save_file({'0.weight': torch.zeros(3)}, path, metadata={'imgopt_nb': json.dumps(how)})
+        with expect_fail(ValueError, 'do not fit'): load_network(path)
         with expect_fail(FileNotFoundError): load_network(Path(d)/'other')
 
 
@@ -139,7 +146,17 @@ def test_typical_mistakes_with_resuming_get_their_hints():
             state = step(state)
             Path(path).write_text(json.dumps([k+1, state]))
         return state
-    for number, mistake, hint in [('3.7', at_the_end, 'after each step'), ('3.7', counts_anew, 'behind it'), ('3.7', does_it_again, 'need not be done again')]:
+    def in_place(step, state, n, path):
+        done = 0
+        if Path(path).exists(): done, state = json.loads(Path(path).read_text())
+        for k in range(done, n):
+            state = step(state)
+            Path(path).write_text(json.dumps([k+1, state]))
+        return state
+    def hides(step, state, n, path):
+        try: return resumable_solution(step, state, n, path)
+        except Exception: return state
+    for number, mistake, hint in [('3.7', in_place, 'whole or not at all'), ('3.7', hides, 'error through'), ('3.7', at_the_end, 'after each step'), ('3.7', counts_anew, 'behind it'), ('3.7', does_it_again, 'need not be done again')]:
         found = [grade(number, mistake, seed=s) for s in range(3)]
         assert any(g.status == 'wrong' and hint in g.hint for g in found), (number, mistake.__name__, found)
 

@@ -231,6 +231,7 @@ def test_an_exercise_is_checked_and_kept(server, page, chapter):
 SHOWN = '\n'.join(['import cv2, numpy', 'from imgopt_nb.trials import augmentation_view', 'from imgopt_nb.figures import encode',
                    'picture = cv2.imdecode(numpy.frombuffer(encode(augmentation_view(image, drawn), "jpg"), numpy.uint8), cv2.IMREAD_COLOR_RGB)'])
 LABS = {
+    'valley': ('from imgopt_nb.optimizers import valley_lab', 'valley_lab()', 'steepness', ('rule', 'Adam')),
     'augmentation': ('from imgopt_nb.trials import augmentation_lab', 'augmentation_lab()', 'angle', ('flip', 'vertical'), SHOWN),
     'policy': ('from imgopt_nb.trials import policy_lab', 'policy_lab(seconds=3)', 'how much', ('policy', 'turn and shear')),
     'resize': ('from imgopt_nb.preprocessing import resize_lab', 'resize_lab()', 'size', ('kernel', 'cubic')),
