@@ -11,7 +11,7 @@ __all__ = ['SMALL', 'LARGE', 'SIZED', 'MODEL_SECONDS', 'RATES', 'SHIFTED', 'out_
            'check_separable_share', 'check_squeeze_excite']
 
 # %% ../nbs/03c_models.ipynb #69a8fda8
-import difflib, math, time
+import difflib, math, os, time
 from pathlib import Path
 import numpy as np
 import torch
@@ -243,7 +243,9 @@ def planned_steps(seconds:float, file=None)->dict: # name: steps of each small n
     file = Path(file or results_file('03_pace')).with_suffix('.json')
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(dict(seconds_a_step=paces(load_dataset('fashion_mnist', 'train')), threads=torch.get_num_threads(), stamp=hardware_stamp()), indent=1))
+        part = file.with_suffix(f'.{os.getpid()}.part') # whole or not at all
+        part.write_text(json.dumps(dict(seconds_a_step=paces(load_dataset('fashion_mnist', 'train')), threads=torch.get_num_threads(), stamp=hardware_stamp()), indent=1))
+        os.replace(part, file)
     return {n: max(1, int(seconds/t)) for n, t in json.loads(file.read_text())['seconds_a_step'].items()}
 
 # %% ../nbs/03c_models.ipynb #4966c425
