@@ -1053,6 +1053,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'imgopt_nb.tuning.check_halving': ('tuning.html#check_halving', 'imgopt_nb/tuning.py'),
                                   'imgopt_nb.tuning.draws_needed': ('tuning.html#draws_needed', 'imgopt_nb/tuning.py'),
                                   'imgopt_nb.tuning.falls_behind': ('tuning.html#falls_behind', 'imgopt_nb/tuning.py'),
+                                  'imgopt_nb.tuning.is_search': ('tuning.html#is_search', 'imgopt_nb/tuning.py'),
                                   'imgopt_nb.tuning.log_between': ('tuning.html#log_between', 'imgopt_nb/tuning.py'),
                                   'imgopt_nb.tuning.one_of': ('tuning.html#one_of', 'imgopt_nb/tuning.py'),
                                   'imgopt_nb.tuning.one_trial': ('tuning.html#one_trial', 'imgopt_nb/tuning.py'),

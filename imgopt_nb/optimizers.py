@@ -243,7 +243,7 @@ def epoch_of_steps(net, dl, opt, rates, smoothing:float=0.):
     "One pass; `rates` gives the learning rate of each step. Raises `FloatingPointError` when the loss is not finite."
     net.train()
     for x, y in dl:
-        opt.set_hyper('lr', next(rates))
+        opt.set_hyper('lr', float(next(rates)))
         loss = F.cross_entropy(net(x.as_subclass(torch.Tensor)), y.as_subclass(torch.Tensor), label_smoothing=smoothing)
         if not torch.isfinite(loss): raise FloatingPointError(f'the loss became {loss.item()}')
         opt.zero_grad()
@@ -261,16 +261,18 @@ def trained(make,            # optimizer: function of (params, lr)
             device=None,
             each=None,       # called with (epochs done, network) after each epoch; what it raises ends the training
            )->nn.Module:
-    "A network, trained in a plain loop; where the loss stops being finite it is left as it is."
+    "A network, trained in a plain loop. Where the loss stops being finite it is left as it is, and `net.diverged` is true."
     seed_everything(seed)
     dl = make_dls(train, train[range(1)], bs=min(bs, len(train)), augment=augment, seed=seed, device=device).train
     net = (new() if new else fast_net(len(train.classes), 1, train.pictures.shape[1], width)).to(dl.device)
     opt, total = make(list(net.parameters()), lr=rate), epochs*len(dl)
-    rates = (rate*schedule(k/total) for k in range(total))
+    rates, net.diverged = (rate*schedule(k/total) for k in range(total)), False
     for e in range(epochs):
         dl.epoch = e
         try: epoch_of_steps(net, dl, opt, rates, smoothing)
-        except FloatingPointError: break
+        except FloatingPointError:
+            net.diverged = True
+            break
         if each: each(e+1, net)
     return net
 
@@ -283,14 +285,15 @@ def measured(net, train, test)->dict: # for `Scoreboard.add`
     return dict(accuracy=right.float().mean().item(), loss=F.nll_loss(logp, y).item(), right=pack_bits(right.numpy()), params=n, macs=count_macs(net, shape), bytes=4*n, latency=med, latency_p95=p95)
 
 def tuned_run(make, rates, train, valid, test, epochs:int=12, trial:int=3, seed:int=0, **kwargs)->dict: # for `Scoreboard.add`
-    "Try each rate for `trial` epochs, train with the best one, and measure; more arguments go to `trained`."
-    start, cpu = time.perf_counter(), time.process_time()
-    tried = {r: measured(trained(make, r, train, trial, seed, **kwargs), train, valid)['accuracy'] for r in rates}
+    "Try each rate for `trial` epochs, train with the best one, and measure; more arguments go to `trained`. Raises `ValueError` without rates."
+    if not len(rates): raise ValueError('there are no rates to try')
+    start = time.perf_counter()
+    tried = {float(r): measured(trained(make, r, train, trial, seed, **kwargs), train, valid)['accuracy'] for r in rates}
     best = max(tried, key=tried.get)
-    searched = time.perf_counter()
+    searched, cpu = time.perf_counter(), time.process_time()
     net = trained(make, best, train, epochs, seed, **kwargs)
     seconds, cpu = time.perf_counter()-searched, time.process_time()-cpu
-    return dict(measured(net, train, test), seconds=seconds, search_seconds=searched-start, cpu_seconds=cpu, rate=best, tried={str(r): a for r, a in tried.items()})
+    return dict(measured(net, train, test), seconds=seconds, search_seconds=searched-start, cpu_seconds=cpu, diverged=net.diverged, rate=best, tried={str(r): a for r, a in tried.items()})
 
 # %% ../nbs/04a_optimizers.ipynb #f1cf094d
 OPTIMIZERS = {'SGD': (SGD, (.03, .1, .3, 1., 3.)), 'momentum': (partial(SGD, mom=.9), (.003, .01, .03, .1, .3)), 'Nesterov': (partial(SGD, mom=.9, nesterov=True), (.003, .01, .03, .1, .3)),

@@ -85,7 +85,7 @@ def plot(self:Sweep)->Picture:
     ax.plot(self.rates, self.losses, lw=.6, alpha=.5, label='of a batch')
     ax.plot(self.rates, self.smooth, label='smoothed')
     for name, rate, style in (('steepest', self.steepest(), 'v'), ('minimum / 10', self.tenth(), 's')): ax.plot(rate, np.interp(rate, self.rates, self.smooth), style, ms=7, label=f'{name}: {rate:.2g}')
-    ax.set(xscale='log', xlabel='learning rate', ylabel='loss', ylim=(max(0, self.smooth.min()*.7), min(self.smooth.max(), 4*self.smooth[0])*1.05))
+    ax.set(xscale='log', xlabel='learning rate', ylabel='loss', ylim=(max(0, self.losses.min()*.9), min(self.smooth.max(), 4*self.smooth[0])*1.05))
     ax.legend(fontsize=8)
     return shown(fig, 'loss against the learning rate')
 
@@ -111,7 +111,7 @@ def batch_sweep(train, sizes=(16, 64, 256, 1024), net=None, rounds:int=5, device
 
 # %% ../nbs/04c_sweeps.ipynb #dda55c94
 BASE_RATE = .03 # for batches of 64
-BATCHES = {**{f'{B}, rate as for 64': (B, BASE_RATE) for B in (16, 64, 256, 1024)}, **{f'{B}, rate scaled': (B, BASE_RATE*B/64) for B in (16, 256, 1024)}}
+BATCHES = {**{f'{B}, rate as for 64': (B, BASE_RATE) for B in (16, 64, 250, 1000)}, **{f'{B}, rate scaled': (B, BASE_RATE*B/64) for B in (16, 250, 1000)}} # 4,000 pictures make whole batches of each, up to 32 of them
 
 @experiment('04.batch', BATCHES, protocol=f'{TUNING.split(" of 64")[0]}, momentum, warm-up', seeds=5)
 def batch_experiment(technique, seed):
@@ -129,19 +129,20 @@ class Detour(nn.Module):
     def __init__(self, layer):
         super().__init__()
         self.layer = layer
-    def forward(self, x): return x + self.layer(x)
+    def forward(self, x): return F.relu(x + self.layer(x))
 
 def tower(depth:int,         # 3×3 layers, at least 1
           width:int,         # channels
           n_classes:int=10)->nn.Module: # (N, 1, 28, 28) → logits
-    "A first layer that halves the side, `depth` layers of equal width, mean over places."
+    "A first layer that halves the side, `depth` layers of equal width, means over the four quarters. Raises `ValueError` below 1."
     if depth < 1 or width < 1: raise ValueError(f'depth and width are at least 1, got {depth} and {width}')
-    return nn.Sequential(conv(1, width, 5, 2), *[Detour(conv(width, width)) for _ in range(depth)], nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4*width, n_classes))
+    return nn.Sequential(conv(1, width, 5, 2), *[Detour(conv(width, width, act=None)) for _ in range(depth)], nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4*width, n_classes))
 
 def width_for(depth:int, macs:float, places:int=196)->int:
-    "The width at which (4.25) comes nearest to `macs`."
-    c = macs/places
-    return max(1, round((-25 + math.sqrt(625 + 36*depth*c))/(18*depth)))
+    "The width at which (4.25) comes nearest to `macs`. Raises `ValueError` for less than one layer or multiply–add."
+    if depth < 1 or macs < 1: raise ValueError(f'at least one layer and one multiply–add, got {depth} and {macs}')
+    root = (-25 + math.sqrt(625 + 36*depth*macs/places))/(18*depth)
+    return min((max(1, math.floor(root)), max(1, math.ceil(root))), key=lambda w: abs((25*w + 9*depth*w*w)*places - macs))
 
 # %% ../nbs/04c_sweeps.ipynb #1abe36a9
 DEPTHS = {f'depth {d}, width {width_for(d, 1.5e6)}': d for d in (1, 2, 4, 8)}

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['KILLED_SEARCH', 'SPACE', 'SEARCHES', 'BASE', 'CHANGES', 'draws_needed', 'falls_behind', 'Draw', 'between',
-           'log_between', 'one_of', 'optuna_or_advice', 'sampler_of', 'only_searcher', 'Search', 'open_study',
-           'one_trial', 'search', 'plot_trials', 'trained_with', 'tuning_objective', 'search_experiment',
+           'log_between', 'one_of', 'optuna_or_advice', 'sampler_of', 'only_searcher', 'Search', 'is_search',
+           'open_study', 'one_trial', 'search', 'plot_trials', 'trained_with', 'tuning_objective', 'search_experiment',
            'which_experiment', 'shares', 'check_found', 'check_halving', 'SGD', 'Adagrad', 'RMSprop', 'Adam', 'AdamW',
            'valley_lab', 'SCHEDULES', 'step_decay', 'warm_up', 'one_cycle', 'lr_sweep', 'batch_sweep', 'tower',
            'trained', 'tuned_run', 'tuning_sets']
@@ -45,14 +45,15 @@ class Draw:
     "How to draw a hyperparameter: `low` to `high`, evenly or on a log scale, or one of `options`."
     def __init__(self, low=None, high=None, log=False, options=None):
         if options is None and not (low < high and (low > 0 or not log)): raise ValueError(f'a range rises{", from above 0" if log else ""}; got {low} to {high}')
+        if options is not None and not all(o is None or isinstance(o, (bool, int, float, str)) for o in options): raise ValueError(f'options are numbers, texts, True, False or None, which a file can keep; got {list(options)}; name things and look them up in the objective')
         if options is not None and len(options) < 2: raise ValueError(f'a choice needs at least two options, got {list(options)}')
         self.low, self.high, self.log, self.options = low, high, log, options
     def __call__(self, trial, name): return trial.suggest_categorical(name, self.options) if self.options else trial.suggest_float(name, self.low, self.high, log=self.log)
-    def __repr__(self): return f'one of {list(self.options)}' if self.options else f'{self.low:g} to {self.high:g}' + ', log'*self.log
+    def __repr__(self): return f'one of {list(self.options)}' if self.options else f'{self.low!r} to {self.high!r}' + ', log'*self.log
 
 def between(low:float, high:float)->Draw: return Draw(low, high)
 def log_between(low:float, high:float)->Draw: return Draw(low, high, log=True)
-def one_of(*options)->Draw: return Draw(options=options)
+def one_of(*options)->Draw: return Draw(options=[o.item() if isinstance(o, np.generic) else o for o in options])
 
 # %% ../nbs/04d_tuning.ipynb #2da8c951
 def optuna_or_advice():
@@ -88,7 +89,7 @@ class Search:
     @property
     def trials(self):
         state = lambda t: {'COMPLETE': 'finished', 'PRUNED': 'stopped'}[t.state.name]
-        return [dict(number=k, state=state(t), value=t.value if t.state.name == 'COMPLETE' else max(t.intermediate_values.values()), params=t.params, reports=list(t.intermediate_values.values()),
+        return [dict(number=k, state=state(t), value=t.value if t.state.name == 'COMPLETE' else max(t.intermediate_values.values(), default=None), params=t.params, reports=list(t.intermediate_values.values()),
                      seconds=(t.datetime_complete-t.datetime_start).total_seconds()) for k, t in enumerate(t for t in self.study.get_trials(deepcopy=False) if t.state.name in ('COMPLETE', 'PRUNED'))]
     @property
     def best(self):
@@ -100,11 +101,23 @@ class Search:
         return f"{len(t)} trials, {sum(x['state'] == 'stopped' for x in t)} of them stopped early" + (f"; best {self.best['value']:.4f} with {', '.join(f'{k} {v:.3g}' if isinstance(v, float) else f'{k} {v}' for k, v in self.best['params'].items())}" if any(x['state'] == 'finished' for x in t) else '')
 
 # %% ../nbs/04d_tuning.ipynb #d5d12a5b
-def open_study(path, space, seed, sampler, prune):
-    "Optuna's study in a SQLite file; the search that it belongs to is written into it. Raises `ValueError` for the file of another search, or one that is damaged."
-    optuna, mine = optuna_or_advice(), dict(space={k: repr(d) for k, d in space.items()}, seed=seed, sampler=sampler, prune=prune)
+def is_search(path)->bool:
+    "Whether a file is a whole SQLite file with Optuna's tables, or an empty one."
+    import sqlite3
     try:
-        study = optuna.create_study(storage=f'sqlite:///{path}', study_name='search', direction='maximize', load_if_exists=True, pruner=optuna.pruners.MedianPruner(n_startup_trials=5) if prune else optuna.pruners.NopPruner())
+        with sqlite3.connect(path) as db: tables = {r[0] for r in db.execute("select name from sqlite_master where type = 'table'")}
+        with sqlite3.connect(path) as db: whole = db.execute('pragma quick_check').fetchone()[0] == 'ok'
+    except sqlite3.DatabaseError: return False
+    return whole and (not tables or 'studies' in tables)
+
+# %% ../nbs/04d_tuning.ipynb #13f084a4
+def open_study(path, space, seed, sampler, prune, about=''):
+    "Optuna's study in a SQLite file; the search that it belongs to is written into it. Raises `ValueError` for the file of another search, or one that is damaged."
+    optuna, mine = optuna_or_advice(), dict(space={k: repr(d) for k, d in space.items()}, seed=seed, sampler=sampler, prune=prune, about=about)
+    from sqlalchemy import URL
+    if path.exists() and not is_search(path): raise ValueError(f'{path} is no file of a search, or damaged; use another path')
+    try:
+        study = optuna.create_study(storage=URL.create('sqlite', database=str(path)).render_as_string(), study_name='search', direction='maximize', load_if_exists=True, pruner=optuna.pruners.MedianPruner(n_startup_trials=5) if prune else optuna.pruners.NopPruner())
         theirs = study.user_attrs.get('search')
     except Exception as e: raise ValueError(f'{path} cannot be used as the file of a search ({type(e).__name__}: {str(e).splitlines()[0][:80]}); use another path') from None
     if theirs is None: study.set_user_attr('search', mine)
@@ -113,8 +126,8 @@ def open_study(path, space, seed, sampler, prune):
         if t.state == optuna.trial.TrialState.RUNNING: study.tell(t.number, state=optuna.trial.TrialState.FAIL)
     return study
 
-# %% ../nbs/04d_tuning.ipynb #13f084a4
-def one_trial(study, objective, space, seed, sampler):
+# %% ../nbs/04d_tuning.ipynb #0482823d
+def one_trial(study, objective, space, seed, sampler, reports_needed=False):
     "Draw, try, and write down."
     optuna = optuna_or_advice()
     done = sum(t.state.name in ('COMPLETE', 'PRUNED') for t in study.get_trials(deepcopy=False))
@@ -122,18 +135,22 @@ def one_trial(study, objective, space, seed, sampler):
     trial, steps = study.ask(), []
     def report(value):
         steps.append(float(value))
+        if not math.isfinite(steps[-1]): raise ValueError(f'the objective reported {value}; for a training that diverged, report the worst value there is')
         trial.report(steps[-1], len(steps)-1)
-        if trial.should_prune(): raise optuna.TrialPruned
+        if len(steps) > 1 and trial.should_prune(): raise optuna.TrialPruned # never after a single report
     try:
         value = float(objective({k: d(trial, k) for k, d in space.items()}, report))
         if not math.isfinite(value): raise ValueError(f'the objective returned {value}; for a training that diverged, return the worst value there is')
+        if reports_needed and not steps: raise ValueError('the budget counts reports, and the objective reported nothing: call report(value) after each epoch')
         study.tell(trial, value)
-    except optuna.TrialPruned: study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+    except optuna.TrialPruned:
+        study.tell(trial, state=optuna.trial.TrialState.PRUNED if steps else optuna.trial.TrialState.FAIL)
+        if not steps: raise ValueError('the objective stopped a trial that had reported nothing') from None
     except BaseException: # an error in the objective, or Ctrl-C: the trial does not count, and the search can go on later
         study.tell(trial, state=optuna.trial.TrialState.FAIL)
         raise
 
-# %% ../nbs/04d_tuning.ipynb #0482823d
+# %% ../nbs/04d_tuning.ipynb #c88f696d
 def search(objective,          # function of (params, report) → value, larger is better; it calls `report(value)` after each epoch
            space:dict,         # name: `between`, `log_between` or `one_of`
            path,               # SQLite file; made when it is not there, gone on with when it is
@@ -143,30 +160,33 @@ def search(objective,          # function of (params, report) → value, larger 
            sampler:str='tpe',  # or 'random'
            prune:bool=True,    # stop trials that fall behind (4.27)
            seed:int=0,
+           about:str='',       # what the objective is, such as 'accuracy after 4 epochs'; a file of another one is refused
           )->Search:
     "Search until the budget is spent; the trial that spends it is finished. Raises `ValueError` without a budget, for another search's file, and while another process searches there."
     if seconds is None and reports is None and trials is None: raise ValueError('a search needs a budget: seconds=, reports= or trials=')
     if not space: raise ValueError('the space is empty: name at least one hyperparameter')
-    path = Path(path)
+    if wrong := [k for k, d in space.items() if not isinstance(d, Draw)]: raise ValueError(f'{wrong[0]}: between(low, high), log_between(low, high) or one_of(...) is needed, got {space[wrong[0]]!r}')
+    sampler_of(sampler, seed, 0)
+    path = Path(path).resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     with only_searcher(path):
-        found = Search(open_study(path, space, seed, sampler, prune))
+        found = Search(open_study(path, space, seed, sampler, prune, about))
         def left():
             t = found.trials
             return (seconds is None or sum(x['seconds'] for x in t) < seconds) and (reports is None or sum(len(x['reports']) for x in t) < reports) and (trials is None or len(t) < trials)
-        while left(): one_trial(found.study, objective, space, seed, sampler)
+        while left(): one_trial(found.study, objective, space, seed, sampler, reports is not None)
     return found
 
 # %% ../nbs/04d_tuning.ipynb #9989e695
 def plot_trials(found:Search)->Picture:
     "Every trial against its number, with the best so far; and against each hyperparameter."
     t, names = found.trials, sorted({k for x in found.trials for k in x['params']})
-    cols = min(3, len(names)+1)
-    fig, axes = figure(2.9*cols, 2.5*-(-(len(names)+1)//cols), cols, -(-(len(names)+1)//cols), sharey=True, squeeze=False)
+    cols = min(4, len(names)+1)
+    fig, axes = figure(2.3*cols, 2.3*-(-(len(names)+1)//cols), cols, -(-(len(names)+1)//cols), sharey=True, squeeze=False)
     done, stopped = ([x for x in t if x['state'] == s] for s in ('finished', 'stopped'))
     for ax, name in zip(axes.ravel(), [None, *names]):
         of = (lambda x: x['number']) if name is None else (lambda x: x['params'].get(name))
-        for group, marker, label in ((done, 'o', 'finished'), (stopped, 'x', 'stopped early')): ax.plot([str(of(x)) if isinstance(of(x), str) else of(x) for x in group], [x['value'] for x in group], marker, ms=4, label=label)
+        for group, marker, label in ((done, 'o', 'finished'), (stopped, 'x', 'stopped early')): ax.plot([of(x) if isinstance(of(x), (int, float)) and not isinstance(of(x), bool) else str(of(x)) for x in group], [x['value'] for x in group], marker, ms=4, label=label)
         ax.set_xlabel(name or 'trial')
         if name in found.study.user_attrs['search']['space'] and found.study.user_attrs['search']['space'][name].endswith('log'): ax.set_xscale('log')
     if done: axes[0, 0].plot([x['number'] for x in done], np.maximum.accumulate([x['value'] for x in done]), lw=1)
@@ -198,12 +218,14 @@ def trained_with(params:dict, train, epochs:int, seed:int=0, each=None):
 def tuning_objective(train, valid, epochs:int=4, seed:int=0):
     "A function for `search`: accuracy on `valid`, reported after each epoch."
     def objective(params, report):
-        last = [0.]
+        values = []
         def each(epoch, net):
-            last[0] = measured(net, train, valid)['accuracy']
-            report(last[0])
-        trained_with(params, train, epochs, seed, each)
-        return last[0]
+            values.append(measured(net, train, valid)['accuracy'])
+            report(values[-1])
+        if trained_with(params, train, epochs, seed, each).diverged: # the worst value there is, whatever came before
+            report(0.)
+            return 0.
+        return values[-1]
     return objective
 
 # %% ../nbs/04d_tuning.ipynb #8e57f900
