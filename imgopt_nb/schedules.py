@@ -21,14 +21,14 @@ def constant(t:float)->float: # 0 to 1 → 1
 
 def linear(t:float)->float:
     "A straight line from 1 to 0."
-    return 1. - t
+    return 1. - min(max(t, 0.), 1.)
 
 def step_decay(parts:int=3,    # equal parts of training
                factor:float=.1,# between a part and the next, (0, 1]
               ):               # function of the share of training that is over
     "Eq. (4.17). Raises `ValueError` for fewer than one part, or a factor outside (0, 1]."
-    if parts < 1 or not 0 < factor <= 1: raise ValueError(f'at least one part and a factor in (0, 1], got {parts} and {factor}')
-    return lambda t: factor**min(math.floor(parts*t + 1e-9), parts-1)
+    if not (isinstance(parts, int) and parts >= 1) or not 0 < factor <= 1: raise ValueError(f'at least one part and a factor in (0, 1], got {parts} and {factor}')
+    return lambda t: factor**min(max(math.floor(parts*t + 1e-9), 0), parts-1)
 
 # %% ../nbs/04b_schedules.ipynb #dbfc43a7
 def warm_up(then=cosine,      # schedule after it
@@ -43,8 +43,8 @@ def one_cycle(share:float=.25,# of training on the way up, (0, 1)
               div:float=25.,  # highest rate over the first one
               end:float=1e-5, # last rate over the highest one
              ):               # function of the share of training that is over
-    "Eq. (4.20). Raises `ValueError` for a share outside (0, 1) and a `div` below 1."
-    if not 0 < share < 1 or div < 1: raise ValueError(f'share lies in (0, 1) and div is at least 1, got {share} and {div}')
+    "Eq. (4.20). Raises `ValueError` for a share outside (0, 1), a `div` below 1 and an `end` outside [0, 1]."
+    if not 0 < share < 1 or not div >= 1 or not 0 <= end <= 1: raise ValueError(f'share lies in (0, 1), div is at least 1 and end lies in [0, 1], got {share}, {div} and {end}')
     return lambda t: 1 - (1-1/div)*cosine(t/share) if t < share else end + (1-end)*cosine((t-share)/(1-share))
 
 SCHEDULES = {'constant': constant, 'step': step_decay(), 'linear': linear, 'cosine': cosine, 'warm-up': warm_up(), 'one cycle': one_cycle()}
@@ -82,5 +82,6 @@ def check_rate_for(answer, rng):
         v = eta*sigma**2/(c*(2-eta*c))
         got = answer(v, c, sigma)
         must(not abs(got - 2*c*v/sigma**2) < 1e-9, 'the rate stands in (4.15) twice', hint='2cV/σ² holds for small rates only, where ηc may be left out beside 2')
+        must(math.isfinite(got), f'a rate is a number, you say {got}')
         must(got < 2/c, f'above {2/c:.3g} nothing converges, you say {got:.3g}')
         must(abs(got-eta) < 1e-6*eta, f'for variance {v:.3g}, curvature {c:.2f} and noise {sigma:.2f} the rate is {eta:.4f}, yours {got:.4f}', hint='put your rate into (4.15) and look whether the variance comes out')

@@ -29,14 +29,15 @@ def draws_needed(q:float,        # share of settings that are good enough, (0, 1
                  certainty:float=.95)->int:
     "How many random settings find one of them, by (4.26). Raises `ValueError` for shares outside (0, 1)."
     if not 0 < q < 1 or not 0 < certainty < 1: raise ValueError(f'both shares lie in (0, 1), got {q} and {certainty}')
-    return math.ceil(math.log(1-certainty)/math.log(1-q) - 1e-9)
+    return max(1, math.ceil(math.log1p(-certainty)/math.log1p(-q) - 1e-9))
 
 # %% ../nbs/04d_tuning.ipynb #87124152
 def falls_behind(values,         # of this trial, one a step so far
-                 others,         # of earlier trials: sequences of values
-                 least:int=5,    # earlier trials before any is stopped
+                 others,         # of finished trials: sequences of values
+                 least:int=5,    # finished trials before any is stopped
                 )->bool:
-    "The median rule (4.27), for values to be maximised. Trials that were stopped before this step have no say in it."
+    "The median rule (4.27), for values to be maximised. Trials that were stopped have no say in it. Raises `ValueError` without values."
+    if not len(values): raise ValueError('the trial has no value yet')
     there = [v[len(values)-1] for v in others if len(v) >= len(values)]
     return len(others) >= least and len(there) > 0 and max(values) < float(np.median(there))
 
@@ -266,8 +267,9 @@ def shares(params:list, # dicts of hyperparameters
            values,      # of the trials, one each
            space:dict,  # as for `search`
            bins:int=3, shuffles:int=200, seed:int=0)->dict: # name: share of the variance, 0 and less where nothing is seen
-    "First-order shares (4.29), less what chance would give. Raises `ValueError` for fewer than 4 trials a bin."
+    "First-order shares (4.29), less what chance would give. Raises `ValueError` for fewer than 4 trials a bin, and values that are not finite or all the same."
     v, rng, res = np.asarray(values, float), np.random.default_rng(seed), {}
+    if len(params) != len(v) or not np.isfinite(v).all() or np.ptp(v) == 0: raise ValueError(f'a finite value for each of the {len(params)} trials is needed, and not all the same; got {len(v)}')
     if len(v) < 4*bins: raise ValueError(f'{bins} bins need at least {4*bins} trials, got {len(v)}')
     for name, draw in space.items():
         x = [p[name] for p in params]
@@ -281,17 +283,17 @@ def shares(params:list, # dicts of hyperparameters
 # %% ../nbs/04d_tuning.ipynb #f8aa7a70
 from .exercises import exercise, must
 
-@exercise('4.7', hints=['One trial is good with probability q. All n miss with (1 − q)ⁿ.', '`1 - (1-q)**n`.'])
+@exercise('4.7', hints=['What is left out: none is good, with (1 − q)ⁿ, and exactly one is.', 'Any of the n may be the one: n·q·(1 − q)ⁿ⁻¹.'])
 def check_found(answer, rng):
     for _ in range(4):
-        q, n = float(rng.uniform(.01, .3)), int(rng.integers(2, 60))
-        got, right = answer(q, n), 1-(1-q)**n
-        must(not abs(got - n*q) < 1e-9, f'{n} trials with {q:.2f} each do not make {n*q:.2f}', hint='chances of several tries do not add up; what multiplies are the chances to miss')
-        must(not abs(got - q**n) < 1e-9, 'one good trial is enough', hint='this is the chance that all are good')
-        must(not abs(got - (1-q)**n) < 1e-9, 'that is the chance to find none', hint='take it from 1')
-        must(abs(got-right) < 1e-9, f'a share of {q:.3f} and {n} trials: {right:.4f}, yours {got:.4f}')
+        q, n = float(rng.uniform(.01, .3)), int(rng.integers(3, 60))
+        got, none, one = answer(q, n), (1-q)**n, n*q*(1-q)**(n-1)
+        must(not abs(got - (1-none)) < 1e-9, 'two are wanted', hint='this is the chance of at least one; take off the chance of exactly one')
+        must(not abs(got - (1-none)**2) < 1e-9, 'two good ones among the same n trials', hint='the second one is not found in n trials of its own')
+        must(not abs(got - (1-none-q*(1-q)**(n-1))) < 1e-9, 'any of the n may be the one that is good', hint='count in how many ways exactly one is good')
+        must(abs(got-(1-none-one)) < 1e-9, f'a share of {q:.3f} and {n} trials: {1-none-one:.4f}, yours {got:.4f}')
 
-@exercise('4.8', hints=['Halve by sorting: `np.argsort(values)[::-1][:keep]`.', 'In each round all that are left are trained on to the round\'s epochs, then the better half stays: `keep = max(1, len(left)//2)`.'])
+@exercise('4.8', hints=['Keep a list `left` of the settings\' numbers. A round asks for the value of each of them, sorts them by it, and keeps the better half.', '`left = sorted(left, key=lambda k: values[k], reverse=True)[:len(left)//2]`, then double the epochs.'])
 def check_halving(answer, rng):
     n = int(rng.choice([8, 16]))
     final, slope, asked = rng.permutation(n)/n, rng.uniform(.5, 2, n), []
@@ -307,5 +309,10 @@ def check_halving(answer, rng):
     must(len(asked) > 0, 'ask for values: `value(k, epochs)` is the accuracy of setting k after so many epochs')
     must(max(e for _, e in asked) == cost[-1][1], f'the last round has {cost[-1][1]} epochs, yours {max(e for _, e in asked)}', hint='begin with 1 epoch, and double after each round')
     must(len(set(asked)) <= len(set(cost)), f'{len(set(cost))} values are enough, you asked for {len(set(asked))}', hint='settings that were dropped are not trained on')
-    must(set(asked) == set(cost), 'in each round the better half stays', hint='larger values are better')
+    for e in sorted({e for _, e in cost})[1:]:
+        here, before = {k for k, x in asked if x == e}, {k for k, x in asked if x == e//2}
+        must(here <= before, f'settings that were dropped come back at {e} epochs', hint='keep the numbers of the settings, not their places in the sorted list')
+    first, second = [k for k, e in asked if e == 1], {k for k, e in asked if e == 2}
+    must(second != set(sorted(first, key=lambda k: final[k]-slope[k])[:len(first)//2]), 'the worse half stays', hint='larger values are better')
+    must(set(asked) == set(cost), 'in each round the better half stays, by the values of this round')
     must(got == left[0], f'setting {left[0]} is left, you return {got}')

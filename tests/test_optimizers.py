@@ -25,7 +25,8 @@ def test_each_optimizer_is_torch_s_for_100_steps_with_and_without_decay():
 def test_hyperparameters_out_of_range_are_named():
     net = nn.Linear(3, 2)
     for make, words in [(lambda: SGD(net.parameters(), -1.), 'lr lies in'), (lambda: SGD(net.parameters(), .1, mom=1.), 'mom lies in [0, 1)'), (lambda: Adam(net.parameters(), sqr_mom=1.2), 'sqr_mom'),
-                        (lambda: RMSprop(net.parameters(), eps=-1e-8), 'eps'), (lambda: AdamW(net.parameters(), wd=float('nan')), 'wd'), (lambda: Adagrad([]), 'no weights')]:
+                        (lambda: RMSprop(net.parameters(), eps=-1e-8), 'eps'), (lambda: AdamW(net.parameters(), wd=float('nan')), 'wd'), (lambda: Adagrad([]), 'no weights'),
+                        (lambda: SGD(net.weight, .1), 'write [w]'), (lambda: SGD([dict(params=[net.weight])], .1), 'got dict'), (lambda: SGD([[net.weight], [net.bias]], [-1., .1]), 'lr lies'), (lambda: SGD(net.parameters(), 'x'), 'lr lies'), (lambda: SGD([net.weight*2], .1), 'owns')]:
         with expect_fail(ValueError, words): make()
     assert SGD(net.parameters(), np.float64(.1)).hypers[0]['lr'] == .1 # numbers of numpy are fine
 
@@ -53,15 +54,28 @@ def test_every_optimizer_trains_a_learner_resumes_from_a_checkpoint_bit_by_bit_a
     for p in learner.model.parameters(): p.grad, p.data = torch.zeros_like(p), torch.ones_like(p)
     learner.opt.step()
     assert [round(p.mean().item(), 6) for p in learner.model.parameters()] == [.5, 1., 1., 1.] # weight, its bias, normalisation
+    two = nn.ParameterList([nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))])
+    for make in (partial(SGD, mom=.9), RMSprop, Adam, AdamW): # groups with rates of their own; what is frozen after training stays
+        opt = make([(two[0],), (two[1],)], [.1, .01], wd=.1)
+        for frozen in (False, True):
+            if frozen: opt.freeze()
+            before = [p.detach().clone() for p in two]
+            (two[0]*two[1]).sum().backward()
+            opt.step()
+            opt.zero_grad()
+            assert torch.equal(before[0], two[0]) == frozen and not torch.equal(before[1], two[1]), make
+        opt.unfreeze()
 
 
-def test_trajectories_follow_the_formulas_turn_with_the_valley_when_the_rule_does_and_bad_settings_are_named():
+def test_trajectories_follow_the_formulas_and_bad_settings_are_named():
     for rate, kappa in ((.3, 30.), (1.9, 10.)): assert np.allclose(trajectory('SGD', rate, 0, kappa, steps=5)[5], np.array(START)*[(1-rate/kappa)**5, (1-rate)**5], atol=1e-12)
     assert np.abs(trajectory('SGD', 2.1)[-1]).max() > 100 and np.abs(trajectory('SGD', 2.1, momentum=.2)[-1]).max() < 3 # (4.3) and its kin with momentum
     turn = np.array([[math.cos(.5), -math.sin(.5)], [math.sin(.5), math.cos(.5)]])
     assert np.allclose(np.diag(valley(10.)), [.1, 1.]) and np.allclose(valley(10., math.degrees(.5)), turn @ valley(10.) @ turn.T)
     with expect_fail(ValueError, 'no rule'): trajectory('Rprop')
     with expect_fail(ValueError, 'mom lies'): trajectory('SGD', momentum=1.)
+    for bad in (dict(steep=0), dict(steep=-5.), dict(angle=math.nan)):
+        with expect_fail(ValueError, 'steep is above 0'): trajectory('SGD', **bad)
 
 
 def test_the_valley_lab_draws_what_its_call_makes_and_takes_every_rule():
@@ -83,10 +97,12 @@ def test_what_the_tables_are_quoted_for():
     def gain(a, rate_a, b, rate_b, kind, steps=1000):
         "Interval of the log ratio of distances, b over a: above 0 when a is nearer."
         return t_interval(np.log(track(TRACKERS[b], rate_b, kind, range(8), steps)/track(TRACKERS[a], rate_a, kind, range(8), steps)))[1:]
-    assert gain('RMSprop', .0316, 'SGD', .001, 'both change')[0] > .1
-    assert np.abs(gain('RMSprop', .0316, 'SGD', .1, 'the minimum wanders')).max() < .05
-    assert gain('AdaGrad', .1, 'RMSprop', .01, 'nothing changes')[0] > .1
-    assert gain('RMSprop', .0316, 'AdaGrad', 1., 'the minimum wanders', 4000)[0] > .02
+    assert gain('RMSprop, 0.9', .0316, 'SGD', .001, 'both change')[0] > .1
+    assert gain('RMSprop, 0.9', .0316, 'RMSprop, 0.99', .0316, 'both change')[0] > .1
+    assert np.abs(gain('RMSprop, 0.9', .0316, 'SGD', .1, 'the minimum wanders')).max() < .05
+    assert gain('AdaGrad', .1, 'RMSprop, 0.9', .01, 'nothing changes')[0] > .1
+    assert gain('RMSprop, 0.9', .0316, 'AdaGrad', 1., 'the minimum wanders', 4000)[0] > .02
+    with expect_fail(ValueError, 'at least 2 steps'): track(SGD, .1, 'nothing', range(2))
     assert np.isinf(track(SGD, .5, 'the scale changes', range(2), 300)).all() # too fast for the steep times
 
 
@@ -97,12 +113,14 @@ def test_typical_mistakes_with_rates_and_signs_get_their_hints():
     def short_memory(w, g, m, lr, b1, b2, wd): return w - lr*(np.sign(b1*m+(1-b1)*g) + wd*w), b1*m + (1-b1)*g
     def decay_inside(w, g, m, lr, b1, b2, wd): return w - lr*np.sign(b1*m+(1-b1)*g + wd*w), b2*m + (1-b2)*g
     def no_sign(w, g, m, lr, b1, b2, wd): return w - lr*(b1*m+(1-b1)*g + wd*w), b2*m + (1-b2)*g
+    def uphill(w, g, m, lr, b1, b2, wd): return w + lr*np.sign(b1*m+(1-b1)*g) - lr*wd*w, b2*m + (1-b2)*g
+    def only_gradient(w, g, m, lr, b1, b2, wd): return w - lr*(np.sign(g) + wd*w), b2*m + (1-b2)*g
     def memory_first(w, g, m, lr, b1, b2, wd):
         m = b2*m + (1-b2)*g
         return w - lr*(np.sign(m) + wd*w), m
-    for number, mistake, hint in [('4.1', without_momentum, 'plain descent'), ('4.1', effective, 'alternate'), ('4.2', short_memory, 'second factor'), ('4.2', decay_inside, 'one vote'), ('4.2', no_sign, 'is the sign'), ('4.2', memory_first, 'step first')]:
+    for number, mistake, hint in [('4.1', without_momentum, 'plain descent'), ('4.1', effective, 'alternate'), ('4.2', short_memory, 'second factor'), ('4.2', decay_inside, 'one vote'), ('4.2', no_sign, 'is the sign'), ('4.2', memory_first, 'step first'), ('4.2', uphill, 'subtract'), ('4.2', only_gradient, 'before you take the sign')]:
         found = [grade(number, mistake, seed=s) for s in range(12)]
-        assert any(g.status == 'wrong' and hint in g.hint for g in found), (number, mistake.__name__, found)
+        assert all(g.status == 'wrong' and hint in g.hint for g in found), (number, mistake.__name__, found)
 
 
 def rate_limit(curvature, momentum):

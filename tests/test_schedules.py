@@ -30,7 +30,7 @@ def test_schedules_work_in_torch_in_fastai_and_in_the_plain_loop_and_refuse_what
     trained(Spy, .2, part, epochs=2, bs=50, schedule=step_decay(2, .5), device='cpu')
     assert np.allclose(used, [.2]*4 + [.1]*4)
     for name, f in SCHEDULES.items(): assert all(0 <= f(x) <= 1 for x in np.linspace(0, 1, 50)), name
-    for make, words in [(lambda: step_decay(0), 'at least one part'), (lambda: step_decay(3, 0.), 'factor'), (lambda: warm_up(share=1.), 'share'), (lambda: warm_up(start=2.), 'start'), (lambda: one_cycle(div=.5), 'div')]:
+    for make, words in [(lambda: step_decay(0), 'at least one part'), (lambda: step_decay(3, 0.), 'factor'), (lambda: warm_up(share=1.), 'share'), (lambda: warm_up(start=2.), 'start'), (lambda: one_cycle(div=.5), 'div'), (lambda: one_cycle(end=3.), 'end'), (lambda: one_cycle(div=math.nan), 'div'), (lambda: step_decay(2.5), 'one part')]:
         with expect_fail(ValueError, words): make()
 
 

@@ -11,7 +11,7 @@ from imgopt_nb.optimizers import trained
 import math
 import numpy as np
 import torch
-from imgopt_nb.sweeps import batch_sweep, lr_sweep, tower
+from imgopt_nb.sweeps import batch_sweep, lr_sweep, tower, width_for
 
 
 def test_the_finder_leaves_the_network_as_it_was_whatever_happens_and_refuses_what_makes_no_sense():
@@ -26,19 +26,31 @@ def test_the_finder_leaves_the_network_as_it_was_whatever_happens_and_refuses_wh
     class Broken(Exception): pass
     def broken(params, lr): raise Broken
     class Late:
-        def __init__(self, params, lr): self.steps = 0
+        def __init__(self, params, lr): self.steps, self.params = 0, params
         def set_hyper(self, *_): pass
         def zero_grad(self): pass
         def step(self):
             self.steps += 1
+            for p in self.params: p.data += 1.
             if self.steps == 5: raise Broken
+    net[1][1].train() # one layer in another mode than the rest
+    net[0][0].weight.grad, small.epoch = torch.full_like(net[0][0].weight, 7.), 5
+    torch.manual_seed(3)
+    random = torch.get_rng_state()
     for make in (broken, Late):
         with expect_fail(Broken): lr_sweep(net, small, make)
-    assert not net.training and all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
+    assert not net.training and net[1][1].training and all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
+    lr_sweep(net, small, steps=10)
+    assert torch.equal(torch.get_rng_state(), random) and (net[0][0].weight.grad == 7).all() and net[1][0].weight.grad is None and small.epoch == 5
+    assert not net.training and net[1][1].training
     wild = lr_sweep(net, small, low=1e-3, high=1e6, steps=40) # runs into infinity
     assert np.isfinite(wild.smooth).all() and wild.rates[-1] < 1e6
     with expect_fail(ValueError, 'rates rise'): lr_sweep(net, small, low=1., high=.1)
     with expect_fail(ValueError, 'no batch'): lr_sweep(net, [])
+    for bad in (dict(factor=1.), dict(beta=1.), dict(high=math.inf), dict(steps=3)):
+        with expect_fail(ValueError, 'rates rise'): lr_sweep(net, small, **bad)
+    net[0][0].weight.data[:] = math.nan
+    with expect_fail(FloatingPointError, 'from the beginning'): lr_sweep(net, small)
 
 
 def test_a_batch_sweep_times_every_size_and_memory_grows_with_the_batch():
@@ -48,11 +60,15 @@ def test_a_batch_sweep_times_every_size_and_memory_grows_with_the_batch():
     assert [r['batch'] for r in swept] == [20, 150] and all(r['ms a step'] > 0 for r in swept)
     assert 5 < swept[1]['MiB']/swept[0]['MiB'] < 8 and np.isclose(swept[0]['seconds an epoch'], 15*swept[0]['ms a step']/1e3)
     with expect_fail(ValueError, '300 pictures'): batch_sweep(part, (20, 500))
+    with expect_fail(ValueError, 'at least one'): batch_sweep(part, ())
 
 
 def test_towers_have_the_right_shape_and_train_and_nonsense_is_refused():
     for d, w in ((1, 3), (5, 4)): assert tower(d, w, 7)(torch.zeros(2, 1, 28, 28)).shape == (2, 7)
     with expect_fail(ValueError, 'at least 1'): tower(0, 4)
+    for bad in ((0, 1e6), (2, -5.)):
+        with expect_fail(ValueError, 'at least one layer'): width_for(*bad)
+    assert all(abs((25*w + 9*d*w*w)*196 - m) <= min(abs((25*v + 9*d*v*v)*196 - m) for v in (max(1, w-1), w+1)) for d in (1, 3, 7) for m in range(6000, 300000, 7777) for w in [width_for(d, m)])
     from imgopt_nb.datasets import load_dataset
     part = load_dataset('fashion_mnist', 'train')[range(600)]
     net = trained(partial(SGD, mom=.9), .1, part, epochs=4, new=lambda: tower(2, 8), device='cpu')
@@ -70,9 +86,13 @@ def test_typical_mistakes_with_smoothing_and_widths_get_their_hints():
     def from_zero(losses, beta): return running(losses, beta)
     def counted_from_zero(losses, beta): return np.append(0, running(losses, beta)[1:]/(1-beta**np.arange(1, len(losses))))
     def swapped(losses, beta): return running(losses, 1-beta, lambda k, b: 1-b**(k+1))
+    def from_first(losses, beta):
+        res = [losses[0]]
+        for x in losses[1:]: res.append(beta*res[-1] + (1-beta)*x)
+        return np.array(res)
     def by_depth(w, d, n): return w*d/n
     def wider(w, d, n): return w*math.sqrt(n/d)
-    for number, mistake, hint in [('4.5', from_zero, 'sum of its weights'), ('4.5', counted_from_zero, 'from 1'), ('4.5', swapped, 'the past'), ('4.6', by_depth, 'inputs and w outputs'), ('4.6', wider, 'wrong way')]:
+    for number, mistake, hint in [('4.5', from_zero, 'sum of its weights'), ('4.5', counted_from_zero, 'from 1'), ('4.5', swapped, 'the new loss'), ('4.5', from_first, 'far too much'), ('4.6', by_depth, 'inputs and w outputs'), ('4.6', wider, 'wrong way')]:
         found = [grade(number, mistake, seed=s) for s in range(5)]
         assert any(g.status == 'wrong' and hint in g.hint for g in found), (number, mistake.__name__, found)
 
