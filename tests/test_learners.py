@@ -43,6 +43,8 @@ def test_the_recipe_learns_averages_and_resumes():
     r = recipe_run(part, rest, 3, device='cpu')
     assert r['accuracy'] > .6 and r['steps'] == 3*(1500//64)
     assert recipe_run(part, rest, 3, device='cpu')['right'] == r['right'] # the same seed, the same answers
+    plain = fast_recipe(part, rest, 1, device='cpu', smoothing=0., average=False, cycle=False, augment=None)
+    assert len(set(map(float, plain.recorder.lrs))) == 1 and plain.loss_func.func.label_smoothing == 0 and not hasattr(plain, 'ema')
     class Stop(Callback):
         def before_batch(self):
             if self.training and (self.epoch, self.iter) == (2, 5): raise KeyboardInterrupt
