@@ -216,6 +216,7 @@ def valley_lab()->Lab:
     import ipywidgets as w
     controls = sliders(rule=w.Dropdown(options=list(RULES), description='rule'), rate=w.FloatLogSlider(.3, min=-2.5, max=.6, step=.05, description='rate', readout_format='.3f'), momentum=w.FloatSlider(0, min=0, max=.98, step=.02, description='momentum'),
                        steep=w.FloatLogSlider(30., min=0, max=2.5, step=.1, description='steepness', readout_format='.0f'), angle=w.IntSlider(0, 0, 90, 5, description='turned by'), steps=w.IntSlider(60, 5, 200, 5, description='steps'))
+    for c in controls.values(): c.style.description_width = '80px' # for the word momentum
     call = lambda **kw: 'from imgopt_nb.optimizers import valley_view\npicture = valley_view(' + ', '.join(f'{k}={v!r}' for k, v in kw.items()) + ')'
     sheet = np.vstack([np.hstack([valley_view(r, rate, m, size=(320, 200)) for r, rate, m in row]) for row in ((('SGD', 1.9, 0.), ('SGD', .3, .9)), (('Nesterov', .3, .9), ('Adam', .2, .9)))])
     return Lab(valley_view, controls, call, sheet, 'four ways through a valley: SGD zigzags, with momentum it overshoots, Nesterov less, Adam curves in')
