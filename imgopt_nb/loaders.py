@@ -7,8 +7,8 @@ __all__ = ['MODES', 'PADDING', 'SHIFTS', 'normalizer', 'thetas', 'grid_of', 'pul
            'smoothed', 'footprints', 'invert_all', 'recolor_batch', 'curve_batch', 'without_batch_form', 'columns_as',
            'batch_plan', 'cover_batch', 'augment_batch', 'move_stage', 'in_place', 'disagreement', 'Augment',
            'Standardize', 'KeyedDL', 'ToPicture', 'ToName', 'datasets_of', 'DeviceLoader', 'on_device',
-           'fits_in_memory', 'checked_sets', 'make_dls', 'usual_dls', 'drain', 'bench_loaders', 'check_mirror_theta',
-           'check_deal']
+           'fits_in_memory', 'checked_sets', 'checked_augment', 'make_dls', 'usual_dls', 'drain', 'bench_loaders',
+           'check_mirror_theta', 'check_deal']
 
 # %% ../nbs/03b_loaders.ipynb #974c187d
 import math, os, warnings
@@ -410,6 +410,15 @@ def checked_sets(images, valid, valid_fraction, seed)->tuple: # (train, valid)
     if list(valid.classes) != list(images.classes): raise ValueError(f'both sets need the same classes in the same order, got {images.classes} and {valid.classes}')
     return images, valid
 
+def checked_augment(augment, where:str, seed:int, shape:tuple)->Augment: # shape: (rows, columns) of the pictures
+    "Raises `ValueError` for operations without a batch form where one is needed, and for pipelines that change the size."
+    if not isinstance(augment, Augment): augment = Augment(augment if isinstance(augment, Augmenter) else Augmenter(augment, seed))
+    if where != 'item' and augment.on_missing == 'raise' and (missing := without_batch_form(augment.aug)):
+        raise ValueError(f"{', '.join(missing)} cannot be done to a batch on the device; use where='item', or Augment(..., on_missing='items')")
+    after = tuple(augment.aug.matrix(augment.aug.draw(0), shape)[1])
+    if after != shape: raise ValueError(f'the pipeline makes {after[1]}×{after[0]} pixels of {shape[1]}×{shape[0]}, and pictures to validate with are not augmented: end it with op("resize", size={shape[0]}), or pass size={after[0]}')
+    return augment
+
 # %% ../nbs/03b_loaders.ipynb #2c8676bd
 def make_dls(images,                # `ImageSet`, or a folder with a subfolder for each class
              valid=None,            # `ImageSet` or folder to validate with; cut off `images` by default
@@ -428,9 +437,7 @@ def make_dls(images,                # `ImageSet`, or a folder with a subfolder f
     where = where or ('device' if fits_in_memory(train, size) else 'batch')
     if where not in ('device', 'batch', 'item'): raise ValueError(f"where is 'device', 'batch' or 'item', got {where!r}")
     device = torch.device(device) if device is not None else pick_device(verbose=False)
-    augment = Augment(augment if isinstance(augment, Augmenter) else Augmenter(augment, seed)) if augment is not None and not isinstance(augment, Augment) else augment
-    if where != 'item' and augment and augment.on_missing == 'raise' and (missing := without_batch_form(augment.aug)):
-        raise ValueError(f"{', '.join(missing)} cannot be done to a batch on the device; use where='item', or Augment(..., on_missing='items')")
+    if augment is not None: augment = checked_augment(augment, where, seed, (size, size) if size else tuple(np.shape(train.pictures[0])[:2]))
     shapes = set() # seen on the way
     def at_size(p):
         shapes.add(np.shape(p)[:2])
@@ -440,10 +447,6 @@ def make_dls(images,                # `ImageSet`, or a folder with a subfolder f
     items, batches = [ToTensor()], [scale]
     if augment: (items if where == 'item' else batches).append(augment)
     kind = DeviceLoader if where == 'device' else KeyedDL
-    if augment: # what comes out has to have the size of what is validated
-        before = tuple(np.shape(train.pictures[0])[:2]) if size is None else (size, size)
-        after = augment.aug.matrix(augment.aug.draw(0), before)[1]
-        if tuple(after) != before: raise ValueError(f'the pipeline makes {after[1]}×{after[0]} pixels of {before[1]}×{before[0]}, and pictures to validate with are not augmented: end it with op("resize", size={before[0]}), or pass size={after[0]}')
     make = lambda s, which: kind(datasets_of(s, size, which), bs=min(bs, len(s)), seed=seed, shuffle=not which, drop_last=not which, num_workers=workers, after_item=items, after_batch=batches, device=device)
     return DataLoaders(make(train, 0), make(valid, 1), device=device)
 

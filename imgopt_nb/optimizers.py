@@ -106,6 +106,7 @@ def checked_optimizer(rule, params, lr, **hypers):
     if wrong := [p for p in flat if not (isinstance(p, torch.Tensor) and p.is_leaf)]: raise ValueError(f'weights are tensors that a network owns, in a list or in lists for groups; got {type(wrong[0]).__name__}')
     return RuleOptimizer(groups, rule, **hypers)
 
+# %% ../nbs/04a_optimizers.ipynb #31540cf4
 def SGD(params,             # tensors, or lists of them: groups
         lr:float,           # learning rate, 0 or more
         mom:float=0.,       # momentum, [0, 1)
@@ -123,6 +124,7 @@ def RMSprop(params, lr:float=.01, sqr_mom:float=.99, mom:float=0., eps:float=1e-
     "Eq. (4.11). Raises `ValueError` for hyperparameters out of range."
     return checked_optimizer(rmsprop_rule, params, lr, sqr_mom=sqr_mom, mom=mom, eps=eps, wd=wd)
 
+# %% ../nbs/04a_optimizers.ipynb #0a35ad7b
 def Adam(params, lr:float=1e-3, mom:float=.9, sqr_mom:float=.999, eps:float=1e-8, wd:float=0.)->Optimizer:
     "Eq. (4.12) and (4.13), decay in the gradient. Raises `ValueError` for hyperparameters out of range."
     return checked_optimizer(adam_rule, params, lr, mom=mom, sqr_mom=sqr_mom, eps=eps, wd=wd)

@@ -21,6 +21,7 @@ from .devices import autocast, memory_advice, precision_for
 from .figures import Picture, quiet, show_grid
 from .loaders import make_dls
 from .models import create_model
+from .scoreboard import only_process
 from fastai.callback.core import Callback, CancelEpochException
 from fastai.callback.progress import ProgressCallback
 from fastai.callback import schedule as _schedule # patches lr_find and fit_one_cycle into Learner
@@ -240,14 +241,7 @@ def before_epoch(self:Checkpoint):
 def take_lock(self:Checkpoint):
     "One process at a time may write a run. The system releases the lock when the process ends, however it ends. Raises `ValueError` when another one holds it."
     self.release()
-    try: import fcntl
-    except ImportError: return # Windows: no lock
-    self.path.parent.mkdir(parents=True, exist_ok=True)
-    self.lock_file = open(self.path.with_name(f'.{self.path.name}.lock'), 'w')
-    try: fcntl.flock(self.lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        self.release()
-        raise ValueError(f'another process is training into {self.path}; use another path') from None
+    self.lock_file = only_process(self.path, 'training')
 
 @patch
 def release(self:Checkpoint):

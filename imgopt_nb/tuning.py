@@ -4,22 +4,21 @@
 
 # %% auto #0
 __all__ = ['KILLED_SEARCH', 'SPACE', 'SEARCHES', 'BASE', 'CHANGES', 'draws_needed', 'falls_behind', 'Draw', 'between',
-           'log_between', 'one_of', 'optuna_or_advice', 'sampler_of', 'only_searcher', 'Search', 'is_search',
-           'open_study', 'one_trial', 'search', 'plot_trials', 'trained_with', 'tuning_objective', 'search_experiment',
-           'which_experiment', 'shares', 'check_found', 'check_halving', 'SGD', 'Adagrad', 'RMSprop', 'Adam', 'AdamW',
-           'valley_lab', 'SCHEDULES', 'step_decay', 'warm_up', 'one_cycle', 'lr_sweep', 'batch_sweep', 'tower',
-           'trained', 'tuned_run', 'tuning_sets']
+           'log_between', 'one_of', 'optuna_or_advice', 'sampler_of', 'Search', 'is_search', 'open_study', 'one_trial',
+           'search', 'plot_trials', 'trained_with', 'tuning_objective', 'search_experiment', 'which_experiment',
+           'shares', 'check_found', 'check_halving', 'SGD', 'Adagrad', 'RMSprop', 'Adam', 'AdamW', 'valley_lab',
+           'SCHEDULES', 'step_decay', 'warm_up', 'one_cycle', 'lr_sweep', 'batch_sweep', 'tower', 'trained',
+           'tuned_run', 'tuning_sets']
 
 # %% ../nbs/04d_tuning.ipynb #586f0e20
 import math, time
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 import numpy as np
 from .figures import Picture, Table, figure, progress, shown
 from .optimizers import SGD, Adagrad, Adam, AdamW, RMSprop, TUNING, measured, trained, tuned_run, tuning_sets, valley_lab
 from .schedules import SCHEDULES, one_cycle, step_decay, warm_up
-from .scoreboard import Scoreboard, experiment, results_file
+from .scoreboard import Scoreboard, experiment, mean_sd, only_process, results_file
 from .sweeps import batch_sweep, lr_sweep, tower
 
 _all_ = ['SGD', 'Adagrad', 'RMSprop', 'Adam', 'AdamW', 'valley_lab', 'SCHEDULES', 'step_decay', 'warm_up', 'one_cycle', 'lr_sweep', 'batch_sweep', 'tower', 'trained', 'tuned_run', 'tuning_sets'] # chapter 04 as a whole can be had from here
@@ -70,18 +69,6 @@ def sampler_of(kind:str, seed:int, done:int): # done: trials behind us
     if kind == 'random': return optuna.samplers.RandomSampler(seed=seed)
     if kind == 'tpe': return optuna.samplers.TPESampler(seed=seed, n_startup_trials=5)
     raise ValueError(f"the sampler is 'tpe' or 'random', got {kind!r}")
-
-@contextmanager
-def only_searcher(path):
-    "One process at a time. Raises `ValueError` when another one searches there."
-    try: import fcntl
-    except ImportError:
-        yield # Windows: no lock
-        return
-    with open(path.with_name(f'.{path.name}.lock'), 'w') as f:
-        try: fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError: raise ValueError(f'another process is searching into {path}; use another path') from None
-        yield
 
 # %% ../nbs/04d_tuning.ipynb #00abdc73
 class Search:
@@ -170,7 +157,7 @@ def search(objective,          # function of (params, report) → value, larger 
     sampler_of(sampler, seed, 0)
     path = Path(path).resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with only_searcher(path):
+    with only_process(path, 'searching'):
         found = Search(open_study(path, space, seed, sampler, prune, about))
         def left():
             t = found.trials
@@ -293,6 +280,7 @@ def check_found(answer, rng):
         must(not abs(got - (1-none-q*(1-q)**(n-1))) < 1e-9, 'any of the n may be the one that is good', hint='count in how many ways exactly one is good')
         must(abs(got-(1-none-one)) < 1e-9, f'a share of {q:.3f} and {n} trials: {1-none-one:.4f}, yours {got:.4f}')
 
+# %% ../nbs/04d_tuning.ipynb #f01c4243
 @exercise('4.8', hints=['Keep a list `left` of the settings\' numbers. A round asks for the value of each of them, sorts them by it, and keeps the better half.', '`left = sorted(left, key=lambda k: values[k], reverse=True)[:len(left)//2]`, then double the epochs.'])
 def check_halving(answer, rng):
     n = int(rng.choice([8, 16]))

@@ -31,7 +31,7 @@ def test_hyperparameters_out_of_range_are_named():
     assert SGD(net.parameters(), np.float64(.1)).hypers[0]['lr'] == .1 # numbers of numpy are fine
 
 
-def test_every_optimizer_trains_a_learner_resumes_from_a_checkpoint_bit_by_bit_and_spares_biases_from_decay():
+def test_every_optimizer_trains_a_learner_and_resumes_from_a_checkpoint_bit_by_bit():
     import tempfile
     from pathlib import Path
     from imgopt_nb.training import Checkpoint, StopAt, make_learner
@@ -47,7 +47,10 @@ def test_every_optimizer_trains_a_learner_resumes_from_a_checkpoint_bit_by_bit_a
             resumed = one(Path(d, 'b.pt'), opt)
             assert all(torch.equal(v, resumed[k]) for k, v in whole.items()), opt
             for p in Path(d).glob('*.pt'): p.unlink()
-    layer = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3))
+
+
+def test_biases_and_normalisation_do_not_decay_groups_have_rates_of_their_own_and_frozen_weights_stay():
+    from imgopt_nb.training import make_learner
     learner = make_learner(make_dls(load_dataset('fashion_mnist', 'train')[range(64)], load_dataset('fashion_mnist', 'test')[range(8)], device='cpu'), nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.BatchNorm1d(10)), opt=SGD)
     learner.create_opt()
     learner.opt.set_hypers(lr=1., wd=.5)

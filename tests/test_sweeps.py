@@ -14,7 +14,7 @@ import torch
 from imgopt_nb.sweeps import batch_sweep, lr_sweep, tower, width_for
 
 
-def test_the_finder_leaves_the_network_as_it_was_whatever_happens_and_refuses_what_makes_no_sense():
+def test_the_finder_leaves_the_network_as_it_was_whatever_happens():
     from imgopt_nb.datasets import load_dataset
     part = load_dataset('fashion_mnist', 'train')[range(256)]
     small = make_dls(part, part[range(32)], bs=64, device='cpu').train
@@ -43,6 +43,12 @@ def test_the_finder_leaves_the_network_as_it_was_whatever_happens_and_refuses_wh
     lr_sweep(net, small, steps=10)
     assert torch.equal(torch.get_rng_state(), random) and (net[0][0].weight.grad == 7).all() and net[1][0].weight.grad is None and small.epoch == 5
     assert not net.training and net[1][1].training
+
+
+def test_the_finder_bears_infinity_and_refuses_what_makes_no_sense():
+    from imgopt_nb.datasets import load_dataset
+    part = load_dataset('fashion_mnist', 'train')[range(256)]
+    small, net = make_dls(part, part[range(32)], bs=64, device='cpu').train, fast_net(10, 1, 28, 8)
     wild = lr_sweep(net, small, low=1e-3, high=1e6, steps=40) # runs into infinity
     assert np.isfinite(wild.smooth).all() and wild.rates[-1] < 1e6
     with expect_fail(ValueError, 'rates rise'): lr_sweep(net, small, low=1., high=.1)
