@@ -34,7 +34,7 @@ class Dropout(nn.Module):
 
 # %% ../nbs/05a_dropout.ipynb #bacb69f8
 def same_as(ours:nn.Module, theirs:nn.Module, x:torch.Tensor, seed:int=0)->float:
-    "Largest difference between two layers in outputs, in the gradients of their input and weights (in order), and in their buffers, in training and in evaluation; seeded alike."
+    "Largest difference between two layers in outputs, in the gradients of their input and weights (in order), and in their buffers, in training and in evaluation, seeded alike; relative to the largest value of a tensor where that is above 1. Raises `ValueError` when they have different tensors."
     worst = 0.
     for training in (True, False):
         found = []
@@ -46,7 +46,7 @@ def same_as(ours:nn.Module, theirs:nn.Module, x:torch.Tensor, seed:int=0)->float
             grads = torch.autograd.grad((out*upstream).sum(), [inner, *layer.parameters()])
             found.append([out, *grads, *(b.to(out.dtype) for b in layer.buffers())])
         if len(found[0]) != len(found[1]): raise ValueError(f'one layer has {len(found[0])-2} weights and buffers, the other {len(found[1])-2}')
-        worst = max(worst, *((a-b).abs().max().item() for a, b in zip(*found)))
+        worst = max(worst, *(((a-b).abs().max()/b.abs().max().clamp(min=1)).item() for a, b in zip(*found)))
     return worst
 
 # %% ../nbs/05a_dropout.ipynb #ae7fd5c2
