@@ -257,12 +257,12 @@ def cosine(t:float)->float: # share of training that is over, 0 to 1 → share o
     "Half a cosine, from 1 to 0."
     return (1 + math.cos(math.pi*min(max(t, 0.), 1.)))/2
 
-def epoch_of_steps(net, dl, opt, rates, smoothing:float=0.):
+def epoch_of_steps(net, dl, opt, rates, loss_func):
     "One pass; `rates` gives the learning rate of each step. Raises `FloatingPointError` when the loss is not finite."
     net.train()
     for x, y in dl:
         opt.set_hyper('lr', float(next(rates)))
-        loss = F.cross_entropy(net(x.as_subclass(torch.Tensor)), y.as_subclass(torch.Tensor), label_smoothing=smoothing)
+        loss = loss_func(net(x.as_subclass(torch.Tensor)), y.as_subclass(torch.Tensor))
         if not torch.isfinite(loss): raise FloatingPointError(f'the loss became {loss.item()}')
         opt.zero_grad()
         loss.backward()
@@ -276,18 +276,21 @@ def trained(make,            # optimizer: function of (params, lr)
             schedule=cosine, # share of training that is over → share of the rate
             bs:int=64, smoothing:float=0., augment=FLIPS, width:int=16,
             new=None,        # function that makes a network; `fast_net` of that width by default
+            loss=None,       # function of (logits, labels); cross-entropy with smoothing by default
+            prepare=None,    # called with the loader before training
             device=None,
             each=None,       # called with (epochs done, network) after each epoch; what it raises ends the training
            )->nn.Module:
     "A network, trained in a plain loop. Where the loss stops being finite it is left as it is, and `net.diverged` is true."
     seed_everything(seed)
     dl = make_dls(train, train[range(1)], bs=min(bs, len(train)), augment=augment, seed=seed, device=device).train
+    if prepare: prepare(dl)
     net = (new() if new else fast_net(len(train.classes), 1, train.pictures.shape[1], width)).to(dl.device)
     opt, total = make(list(net.parameters()), lr=rate), epochs*len(dl)
     rates, net.diverged = (rate*schedule(k/total) for k in range(total)), False
     for e in range(epochs):
         dl.epoch = e
-        try: epoch_of_steps(net, dl, opt, rates, smoothing)
+        try: epoch_of_steps(net, dl, opt, rates, loss or partial(F.cross_entropy, label_smoothing=smoothing))
         except FloatingPointError:
             net.diverged = True
             break
