@@ -35,7 +35,8 @@ def normalized(x:torch.Tensor, # floating point
                axes:tuple,     # over which mean and variance are taken
                eps:float=1e-5, # above 0
               )->tuple:        # (x̂, mean, biased variance); the last two with length 1 along the axes
-    "Mean 0, variance 1 (eq. 5.18). Computed in float32 for half precision; x̂ comes back in the type of x."
+    "Mean 0, variance 1 (eq. 5.18). Computed in float32 for half precision; x̂ comes back in the type of x. Raises `TypeError` for whole numbers."
+    if not x.is_floating_point(): raise TypeError(f'normalisation takes floating-point numbers, got {x.dtype}')
     wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
     hat, mean, var = Normalized.apply(wide, axes, eps)
     return hat.to(x.dtype), mean, var
@@ -46,7 +47,7 @@ class BatchNorm(nn.Module):
     def __init__(self, n:int,        # channels
                  eps:float=1e-5, momentum:float=.1): # of (5.21), 0 to 1
         super().__init__()
-        if n < 1 or not eps > 0 or not 0 <= momentum <= 1: raise ValueError(f'there is at least one channel, eps is above 0 and momentum in [0, 1]; got {n}, {eps} and {momentum}')
+        if n < 1 or not eps > 0 or momentum is None or not 0 <= momentum <= 1: raise ValueError(f'there is at least one channel, eps is above 0 and momentum in [0, 1]; got {n}, {eps} and {momentum}')
         self.n, self.eps, self.momentum = n, eps, momentum
         self.weight, self.bias = nn.Parameter(torch.ones(n)), nn.Parameter(torch.zeros(n))
         for name, value in (('running_mean', torch.zeros(n)), ('running_var', torch.ones(n)), ('num_batches_tracked', torch.tensor(0))): self.register_buffer(name, value)
@@ -61,8 +62,7 @@ class BatchNorm(nn.Module):
         if count < 2: raise ValueError(f'{count} value per channel has no variance; train with larger batches (drop_last=True leaves out a last one that is too small), or call eval()')
         hat, mean, var = normalized(x, (0, *range(2, x.ndim)), self.eps)
         with torch.no_grad():
-            self.running_mean.lerp_(mean.flatten(), self.momentum)
-            self.running_var.lerp_(var.flatten()*count/(count-1), self.momentum)
+            for kept, seen in ((self.running_mean, mean), (self.running_var, var*count/(count-1))): kept.lerp_(seen.flatten().to(kept.dtype), self.momentum)
             self.num_batches_tracked += 1
         return hat
     def extra_repr(self): return f'{self.n}'
@@ -73,12 +73,13 @@ class GroupNorm(nn.Module):
     def __init__(self, groups:int, # 1: all channels together; as many as channels: each by itself
                  n:int, eps:float=1e-5): # channels
         super().__init__()
-        if groups < 1 or n < 1 or n % groups: raise ValueError(f'{n} channels do not fall into {groups} equal groups')
+        if groups < 1 or n < 1 or n % groups or not eps > 0: raise ValueError(f'{n} channels do not fall into {groups} equal groups, or eps is not above 0 (it is {eps})')
         self.groups, self.n, self.eps = groups, n, eps
         self.weight, self.bias = nn.Parameter(torch.ones(n)), nn.Parameter(torch.zeros(n))
     def forward(self, x):
         if x.ndim < 2 or x.shape[1] != self.n: raise ValueError(f'the shape is (N, {self.n}, ...), got {tuple(x.shape)}')
-        hat = normalized(x.reshape(len(x), self.groups, -1), (2,), self.eps)[0].view(x.shape)
+        if len(x) and x[0].numel() == self.groups: raise ValueError(f'groups of one value have no variance: {self.groups} groups for shape {tuple(x.shape)}; use fewer')
+        hat = normalized(x.reshape(len(x), self.groups, x[0].numel()//self.groups if len(x) else 1), (2,), self.eps)[0].view(x.shape)
         return hat*self.weight.view(1, -1, *[1]*(x.ndim-2)).to(x.dtype) + self.bias.view(1, -1, *[1]*(x.ndim-2)).to(x.dtype)
     def extra_repr(self): return f'{self.groups}, {self.n}'
 
@@ -86,6 +87,7 @@ class LayerNorm(nn.Module):
     "Layer normalisation of the last axis, as in transformers: (..., n). Raises `ValueError` for another length. (`GroupNorm(1, n)` is the form for pictures.)"
     def __init__(self, n:int, eps:float=1e-5):
         super().__init__()
+        if n < 1 or not eps > 0: raise ValueError(f'there is at least one value and eps is above 0, got {n} and {eps}')
         self.n, self.eps = n, eps
         self.weight, self.bias = nn.Parameter(torch.ones(n)), nn.Parameter(torch.zeros(n))
     def forward(self, x):
@@ -106,11 +108,12 @@ NORMS = {'batch': BatchNorm, 'group': lambda n: GroupNorm(math.gcd(8, n), n), 'l
 def swap_norm(net:nn.Module, # changed in place
               kind,          # of `NORMS`, or a function of the number of channels
              )->nn.Module:   # the same
-    "Put another normalisation in the place of each `nn.BatchNorm2d`. Raises `ValueError` for unknown kinds and networks without any."
-    if isinstance(kind, str) and kind not in NORMS: raise ValueError(f'there is no normalisation {kind!r}; there are {", ".join(NORMS)}')
+    "Put another, fresh normalisation in the place of each `nn.BatchNorm2d`. Raises `ValueError` for unknown kinds and networks without any."
+    if not callable(kind) and kind not in NORMS: raise ValueError(f'there is no normalisation {kind!r}; there are {", ".join(NORMS)}')
     found = [(m, name, old) for m in net.modules() for name, old in m.named_children() if isinstance(old, nn.BatchNorm2d)]
     if not found: raise ValueError('the network has no nn.BatchNorm2d to exchange')
-    for m, name, old in found: setattr(m, name, (NORMS[kind] if isinstance(kind, str) else kind)(old.num_features))
+    new = {id(old): (NORMS[kind] if isinstance(kind, str) else kind)(old.num_features).to(old.weight.device, old.weight.dtype).train(old.training) for _, _, old in found}
+    for m, name, old in found: setattr(m, name, new[id(old)]) # a shared layer stays shared
     return net
 
 # %% ../nbs/05c_normalization.ipynb #72882a9d
@@ -136,6 +139,8 @@ def check_fold(answer, rng):
         must(not alike(conv.weight*no_eps.view(-1, 1, 1, 1), no_eps*(conv.bias-norm.running_mean)+norm.bias), 'the root is of σ̄² + ε', hint='do not forget `norm.eps`')
         no_root = norm.weight/(norm.running_var+norm.eps)
         must(not alike(conv.weight*no_root.view(-1, 1, 1, 1), no_root*(conv.bias-norm.running_mean)+norm.bias), 'divide by the deviation, not by the variance', hint='take the root')
+        must(not alike(sw, scale*conv.bias+norm.bias), 'the running mean is subtracted', hint='scale·(b − μ̄) + β')
+        must(not alike(sw, scale*(conv.bias+norm.running_mean)+norm.bias), 'the running mean is subtracted', hint='mind the sign of μ̄')
         must(not alike(sw, norm.bias-scale*norm.running_mean), 'the bias of the convolution is scaled as well', hint='scale·b is missing')
         must(not alike(sw, conv.bias-scale*norm.running_mean+norm.bias), 'the bias of the convolution is scaled as well', hint='b passes through the normalisation, too: scale·b')
         must(torch.allclose(got, right, atol=1e-4), f'the folded convolution and the pair differ by up to {(got-right).abs().max():.3f}')
@@ -151,5 +156,6 @@ def check_rms_norm(answer, rng):
     must(not alike(x/(x.var(-1, unbiased=False, keepdim=True)+eps).sqrt()*weight), 'divide by the root of the mean square', hint='the variance takes the mean off first')
     must(not alike(x/(square.sqrt()+eps)*weight), 'ε stands under the root', hint='√(mean square + ε)')
     must(not alike(x/((x**2).mean()+eps).sqrt()*weight), 'each token by itself', hint='the mean is over the last axis only')
+    must(not alike(x/(square+eps).sqrt()), 'times `weight`')
     must(not alike(x/((x**2).sum(-1, keepdim=True)+eps).sqrt()*weight), 'the mean of the squares, not their sum', hint='the result has mean square 1, not length 1')
     must(torch.allclose(got, nn.functional.rms_norm(x, (6,), weight, eps), atol=1e-5), 'differs from torch\'s rms_norm')

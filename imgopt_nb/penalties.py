@@ -38,9 +38,11 @@ def ridge_by_directions(x:np.ndarray, # (n, d) inputs
                         y:np.ndarray, # (n,) targets
                         lam:float,    # strength, 0 or more; of ½‖y − Xw‖² + ½λ‖w‖²
                        )->np.ndarray: # (d,) weights
-    "Ridge regression through the singular values (eq. 5.10; Hastie, Tibshirani and Friedman 2009, eq. 3.47)."
+    "Ridge regression through the singular values (eq. 5.10; Hastie, Tibshirani and Friedman 2009, eq. 3.47); directions without data get weight 0. Raises `ValueError` for a negative strength."
+    if not lam >= 0: raise ValueError(f'a strength is 0 or more, got {lam}')
     u, d, vt = np.linalg.svd(x, full_matrices=False)
-    return vt.T @ (d**2/(d**2+lam) * (u.T @ y)/d)
+    there = d > 1e-12*max(d.max(initial=0.), 1e-300)
+    return vt.T[:, there] @ (d/(d**2+lam)*(u.T @ y))[there]
 
 # %% ../nbs/05b_penalties.ipynb #2da83050
 def soft_threshold(w,       # array or tensor
@@ -56,7 +58,7 @@ def soft_threshold(w,       # array or tensor
 # %% ../nbs/05b_penalties.ipynb #d797ef38
 def l1_rule(p, lr, l1, mom=0., do_wd=True, **_):
     "Soft threshold (eq. 5.13, with the t of 5.14), after the step."
-    if l1 and do_wd: p.data.copy_(soft_threshold(p.data, lr*l1/(1-mom)))
+    if l1 and do_wd: p.data.copy_(soft_threshold(p.data, lr*l1/(1-mom))) # a Learner says do_wd=False for biases; in a plain loop pass them as a group with l1=0
 
 def SparseSGD(params, lr:float, mom:float=0., wd:float=0.,
               l1:float=1e-4, # λ of (5.11), 0 or more
@@ -70,9 +72,9 @@ def limit_norm(w:torch.Tensor, # (out, ...): weights of each unit along the firs
               )->torch.Tensor: # the same shape
     "Scale rows that are longer than c back to c (eq. 5.17). Raises `ValueError` for fewer than two axes or c not above 0."
     if w.ndim < 2: raise ValueError(f'the weights of units are rows of a matrix or of a kernel, got shape {tuple(w.shape)}')
-    if not c > 0: raise ValueError(f'the largest norm is above 0, got {c}')
-    norms = w.flatten(1).norm(dim=1)
-    return w*(c/norms.clamp(min=c)).view(-1, *[1]*(w.ndim-1))
+    if not 0 < c < math.inf: raise ValueError(f'the largest norm is above 0 and finite, got {c}')
+    norms = w.flatten(1).to(torch.promote_types(w.dtype, torch.float32)).norm(dim=1) # in half precision squares overflow
+    return w*(c/norms.clamp(min=c)).to(w.dtype).view(-1, *[1]*(w.ndim-1))
 
 def max_norm_rule(p, max_norm, do_wd=True, **_):
     "Eq. (5.17), after the step; tensors with fewer than two axes have no rows."
@@ -82,7 +84,8 @@ def MaxNormSGD(params, lr:float, mom:float=.9, wd:float=0.,
                max_norm:float=3., # c of (5.17), above 0
               ):
     "SGD with momentum whose units have weights of at most that norm. Raises `ValueError` for hyperparameters out of range."
-    if not max_norm > 0: raise ValueError(f'the largest norm is above 0, got {max_norm}')
+    for c in max_norm if isinstance(max_norm, (list, tuple)) else [max_norm]:
+        if not isinstance(c, (int, float, np.number)) or not 0 < c < math.inf: raise ValueError(f'the largest norm is a number above 0, got {c!r}')
     return checked_optimizer([momentum_rule, max_norm_rule], params, lr, mom=mom, wd=wd, max_norm=max_norm)
 
 # %% ../nbs/05b_penalties.ipynb #875bcae2
@@ -91,7 +94,8 @@ def moons(n:int,              # points
           wrong:float=0.,     # share of labels that are exchanged
           seed:int=0,
          )->tuple:            # ((n, 2) float32 places, (n,) float32 labels, 0 or 1)
-    "Two half circles that reach into each other."
+    "Two half circles that reach into each other. Raises `ValueError` for no points, negative noise or a share outside [0, 1]."
+    if n < 1 or not 0 <= noise < math.inf or not 0 <= wrong <= 1: raise ValueError(f'there is at least one point, noise is 0 or more and wrong lies in [0, 1]; got {n}, {noise}, {wrong}')
     rng = np.random.default_rng(seed)
     label, t = np.arange(n) % 2, rng.uniform(0, np.pi, n)
     place = np.where(label[:, None] == 1, np.stack([np.cos(t), np.sin(t)], 1), np.stack([1-np.cos(t), .5-np.sin(t)], 1))
@@ -120,11 +124,11 @@ def moon_gradients(w:list, x:np.ndarray, y:np.ndarray, masks=(1., 1.))->list: # 
 # %% ../nbs/05b_penalties.ipynb #9014a8be
 def boundary_net(dropout:float=0., # share of hidden units, [0, 1)
                  l2:float=0.,      # decoupled decay
-                 l1:float=0.,      # price of (5.11), by soft threshold
+                 l1:float=0.,      # soft threshold beside the step, times the rate; not the λ of (5.11), since Adam's steps do not know the size of a gradient
                  points:int=40, wrong:float=.1, seed:int=0, hidden:int=48, steps:int=150, rate:float=.02,
                 )->list:           # weights, as for `moon_logits`
     "A network trained on moons, all points in each step: Adam with decay and threshold beside it, the rate falling to 0. Raises `ValueError` for settings that make no sense."
-    if not (0 <= dropout < 1 and l2 >= 0 and l1 >= 0 and points > 1): raise ValueError(f'dropout lies in [0, 1), L2 and L1 are 0 or more, there are 2 points or more; got {dropout}, {l2}, {l1}, {points}')
+    if not (0 <= dropout < 1 and 0 <= l2 and l2*rate < 1 and 0 <= l1 < math.inf and points > 1 and hidden > 0 and steps > 0 and rate > 0): raise ValueError(f'dropout lies in [0, 1), L2 in [0, 1/rate), L1 is 0 or more, there are 2 points or more, a unit, a step and a rate above 0; got {dropout}, {l2}, {l1}, {points}, {hidden}, {steps}, {rate}')
     (x, y), rng = moons(points, .2, wrong, seed), np.random.default_rng([seed, 1])
     w = [(rng.uniform(-1, 1, s)/math.sqrt(s[0])).astype(np.float32) for s in ((2, hidden), (hidden, hidden), (hidden, 1))] + [np.zeros(n, np.float32) for n in (hidden, hidden, 1)]
     mean, squares = [[np.zeros_like(v) for v in w] for _ in range(2)]
@@ -150,7 +154,11 @@ def boundary_view(dropout:float=0., l2:float=0., l1:float=0., points:int=40, wro
     right, test_right = [((moon_logits(w, a)[0] > 0) == b).mean() for a, b in ((x, y), (tx, ty))]
     p = cv2.resize(field, (size, size), interpolation=cv2.INTER_CUBIC).clip(0, 1)[..., None]
     image = ((1-p)*np.array([250., 214, 170]) + p*np.array([176., 208, 250])).astype(np.uint8)
-    cv2.drawContours(image, cv2.findContours((p[..., 0] > .5).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)[0], -1, (60, 60, 60), 1, cv2.LINE_AA)
+    upper = p[..., 0] > .5
+    edge = np.zeros_like(upper)
+    edge[:-1] |= upper[:-1] != upper[1:]
+    edge[:, :-1] |= upper[:, :-1] != upper[:, 1:]
+    image[edge] = 60
     for (u, v), label in zip(x, y):
         spot = (round((u+2)/4*size), round((2-v)/4*size))
         cv2.circle(image, spot, 5, (20, 70, 180) if label else (200, 100, 10), -1, cv2.LINE_AA)
@@ -162,25 +170,28 @@ def boundary_view(dropout:float=0., l2:float=0., l1:float=0., points:int=40, wro
 def boundary_lab()->Lab:
     "Sliders for dropout, L2 and L1; the network trains again at each move."
     import ipywidgets as w
-    controls = sliders(dropout=w.FloatSlider(0, min=0, max=.9, step=.05, description='drop'), l2=w.FloatSlider(0, min=0, max=8, step=.1, description='L2 decay', readout_format='.1f'), l1=w.FloatSlider(0, min=0, max=1, step=.02, description='L1 price'),
+    controls = sliders(dropout=w.FloatSlider(0, min=0, max=.9, step=.05, description='drop'), l2=w.FloatSlider(0, min=0, max=8, step=.1, description='L2 decay', readout_format='.1f'), l1=w.FloatSlider(0, min=0, max=1, step=.02, description='threshold'),
                        points=w.IntSlider(40, 10, 200, 10, description='points'), wrong=w.FloatSlider(.1, min=0, max=.4, step=.05, description='wrong share'), seed=w.IntSlider(0, 0, 20, description='draw'))
     call = lambda **kw: 'from imgopt_nb.penalties import boundary_view\npicture = boundary_view(' + ', '.join(f'{k}={v!r}' for k, v in kw.items()) + ')'
     views = [boundary_view(**kw, size=240) for kw in (dict(), dict(dropout=.5), dict(l2=3.), dict(l1=.5))]
-    return Lab(boundary_view, controls, call, np.hstack(views), 'four boundaries: without regularization it winds around single points; with dropout, decay or a threshold it is smoother')
+    return Lab(boundary_view, controls, call, np.hstack(views), 'four boundaries: without regularization it winds around single points; with dropout and with decay it is smoother; with the threshold most weights are zero')
 
 # %% ../nbs/05b_penalties.ipynb #5d59f95f
 from .exercises import exercise, must
 
 @exercise('5.3', hints=['Set the derivative of ½(w − v)² + a|w| + ½b w² to zero for w > 0.', 'Threshold by a first, then divide by 1 + b.'])
 def check_elastic(answer, rng):
-    v, a, b = rng.normal(0, 2, 8), float(rng.uniform(.1, 1)), float(rng.uniform(.2, 2))
+    a, b = float(rng.uniform(.1, 1)), float(rng.uniform(.2, 2))
+    v = rng.permutation(np.r_[rng.normal(0, 2, 4), 3*a, -3*a, .4*a, -.4*a, 0.])
     got = np.asarray(answer(v.copy(), a, b), float)
     must(got.shape == v.shape, f'one value for each of {v.shape}, got {got.shape}')
     soft = soft_threshold(v, a)
+    worst = int(np.argmax(abs(got-soft/(1+b))))
+    must(not np.allclose(got, (v-a*np.sign(v))/(1+b)), 'where |v| is smaller than a the minimum is 0', hint='max(|v| − a, 0)')
     must(not np.allclose(got, soft*(1-b)), 'minimise the square, do not step along its slope', hint='w(1 + b) = v − a: divide by 1 + b')
     must(not np.allclose(got, soft_threshold(v/(1+b), a)), 'in (1 + b)·w = v − a, a is divided as well', hint='threshold first, then divide')
     must(not np.allclose(got, soft/(1+2*b)), 'the derivative of ½b·w² is b·w', hint='the factor is ½')
-    must(np.allclose(got, soft/(1+b)), f'v = {v[0]:.3f}, a = {a:.2f}, b = {b:.2f}: {soft[0]/(1+b):.4f}, yours {got[0]:.4f}')
+    must(np.allclose(got, soft/(1+b)), f'v = {v[worst]:.3f}, a = {a:.2f}, b = {b:.2f}: {soft[worst]/(1+b):.4f}, yours {got[worst]:.4f}')
 
 @exercise('5.4', hints=['The penalty is a norm of the row: the row keeps its direction.', 'Multiply the row by max(0, 1 − t/‖row‖).'])
 def check_group(answer, rng):
@@ -192,4 +203,4 @@ def check_group(answer, rng):
     must(not np.allclose(got, soft_threshold(w, t)), 'whole rows become 0, not single weights', hint='the threshold is for the norm of the row')
     must(not np.allclose(got, w*(norms > t)), 'the rows that stay are shortened, too', hint='by t, in their own direction')
     must(not np.allclose(got, np.where(norms > 0, w*(1-t/np.where(norms > 0, norms, 1)), 0)), 'a row shorter than t becomes 0, it does not turn around', hint='max(0, ...)')
-    must(np.allclose(got, right), f'a row of norm {norms[3, 0]:.3f} keeps {max(0, 1-t/norms[3, 0]):.3f} of it')
+    must(np.allclose(got, right), f'rows of norms {norms[:, 0].round(3).tolist()} and t = {t:.3f} should end with {np.linalg.norm(right, axis=1).round(3).tolist()}, yours have {np.linalg.norm(got, axis=1).round(3).tolist()}')

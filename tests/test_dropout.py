@@ -2,15 +2,36 @@
 from fastcore.test import expect_fail
 from imgopt_nb.exercises import grade
 from torch import nn
+import math
+import numpy as np
 import torch
 import torch.nn.functional as F
-from imgopt_nb.dropout import DropPath, Dropout, StochasticBlock, same_as
+from imgopt_nb.dropout import DropPath, Dropout, StochasticBlock, depth_rates, same_as
+
+
+def test_the_comparison_sees_what_is_wrong_with_a_layer_wherever_it_is():
+    class Faulty(nn.Module):
+        def __init__(self, fault):
+            super().__init__()
+            self.fault = fault
+            self.register_buffer('seen', torch.tensor(1. if fault == 'buffer' else 0.))
+        def forward(self, x):
+            y = 2*x
+            if self.fault == ('training' if self.training else 'evaluation'): y = y + .1
+            if self.fault == 'gradient': y = y.detach() + 0*x
+            return y*float('nan') if self.fault == 'number' else y
+    x = torch.randn(4, 3)
+    assert same_as(Faulty(''), Faulty(''), x) == 0
+    for fault in ('training', 'evaluation', 'gradient', 'buffer', 'number'): assert same_as(Faulty(fault), Faulty(''), x) > .005, fault
+    assert same_as(Faulty(''), Faulty(''), x[:0]) == math.inf
 
 
 def test_dropout_refuses_what_makes_no_sense_does_nothing_in_evaluation_and_hides_no_nan():
-    for p in (-.1, 1.1, float('nan'), '0.5', None):
+    for p in (-.1, 1.1, float('nan'), '0.5', None, True):
         with expect_fail(ValueError, 'lies in [0, 1]'): Dropout(p)
     with expect_fail(TypeError, 'int64'): Dropout()(torch.arange(4))
+    with expect_fail(TypeError, 'float64'): Dropout()(np.ones(3))
+    assert Dropout(np.float32(.5)).p == .5
     ones = torch.ones(2000)
     assert torch.equal(Dropout(.5).eval()(ones), ones) and torch.equal(Dropout(1.)(ones), 0*ones) and Dropout()(torch.ones(0, 3)).shape == (0, 3)
     assert Dropout(.5)(torch.full((50,), float('nan'))).isnan().all()
@@ -20,7 +41,8 @@ def test_dropout_refuses_what_makes_no_sense_does_nothing_in_evaluation_and_hide
     state = torch.get_rng_state()
     assert torch.equal(first, own()) and torch.equal(state, torch.get_rng_state())
     assert Dropout(.5)(ones.half()).dtype == torch.float16 and set(Dropout(.5)(ones.half()).unique().tolist()) == {0., 2.}
-    with expect_fail(ValueError, 'weights and buffers'): same_as(nn.Linear(2, 2), nn.Linear(2, 2, bias=False), torch.ones(3, 2))
+    for other in (nn.Linear(2, 2, bias=False), nn.Linear(2, 3)):
+        with expect_fail(ValueError, 'shapes'): same_as(nn.Linear(2, 2), other, torch.ones(3, 2))
 
 
 def test_a_dropped_block_is_not_computed_and_its_weights_get_no_gradient():
@@ -35,7 +57,19 @@ def test_a_dropped_block_is_not_computed_and_its_weights_get_no_gradient():
     block = StochasticBlock(body, .5, 'batch', torch.Generator().manual_seed(0))
     outs = [block(torch.ones(2, 3)) for _ in range(200)]
     assert {o.unique().item() for o in outs} == {1., 3.} and body.calls == sum(o[0, 0].item() == 3. for o in outs) and 70 < body.calls < 130
+    block.eval()
+    assert torch.equal(block(torch.ones(2, 3)), torch.full((2, 3), 2.)) # in use nothing is dropped
+    block.train()
+    for _ in range(30): # gradients come when the block was there, and only then
+        body.w.grad, before = None, body.calls
+        block(x := torch.ones(2, 3, requires_grad=True)).sum().backward()
+        assert (body.w.grad is not None) == (body.calls > before)
+    draws = lambda seed: [StochasticBlock(Counts(), .5, 'batch', g)(torch.ones(1, 1)).item() for g in [torch.Generator().manual_seed(seed)] for _ in range(20)]
+    state = torch.get_rng_state()
+    assert draws(1) == draws(1) != draws(2) and torch.equal(state, torch.get_rng_state())
     with expect_fail(ValueError, "'row' or 'batch'"): DropPath(.1, 'column')
+    for bad in ((3, 2.), (3, float('nan')), (0, .5)):
+        with expect_fail(ValueError, 'last rate'): depth_rates(*bad)
     assert StochasticBlock(body, 1., 'batch')(torch.ones(2, 3)).unique().item() == 1.
 
 
@@ -45,12 +79,13 @@ def test_typical_mistakes_with_noise_and_depth_get_their_hints():
     def of_the_mask(x, p, training): return x*(1 + (p*(1-p))**.5*torch.randn_like(x)) if training else x
     def zeros_and_ones(x, p, training): return F.dropout(x, p, training)
     def one_for_a_row(x, p, training): return x*(1 + (p/(1-p))**.5*torch.randn(len(x), 1)) if training else x
+    def uniform(x, p, training): return x*(1 + (12*p/(1-p))**.5*(torch.rand_like(x)-.5)) if training else x
     def around_zero(x, p, training): return x*(p/(1-p))**.5*torch.randn_like(x) if training else x
     def same_rate(macs, last): return 1-last
     def from_zero(macs, last): return sum(m*(1-last*l/len(macs)) for l, m in enumerate(macs))/sum(macs)
     def whole(macs, last): return sum(m*(1-last*(l+1)/len(macs)) for l, m in enumerate(macs))
     def counts(macs, last): return 1 - (len(macs)+1)/2*last/len(macs)
-    for number, mistake, hint in [('5.1', variance_for_deviation, 'standard deviation'), ('5.1', of_the_mask, 'not of m'), ('5.1', zeros_and_ones, 'no unit is dropped'), ('5.1', one_for_a_row, 'shape of x'), ('5.1', around_zero, 'mean 1'),
+    for number, mistake, hint in [('5.1', variance_for_deviation, 'standard deviation'), ('5.1', of_the_mask, 'not of m'), ('5.1', zeros_and_ones, 'no unit is dropped'), ('5.1', one_for_a_row, 'shape of x'), ('5.1', around_zero, 'mean 1'), ('5.1', uniform, 'randn'),
                                   ('5.2', same_rate, 'first block'), ('5.2', from_zero, 'from 1'), ('5.2', whole, 'divide'), ('5.2', counts, 'weigh each')]:
         found = [grade(number, mistake, seed=s) for s in range(5)]
         assert any(g.status == 'wrong' and hint in g.hint for g in found), (number, mistake.__name__, found)

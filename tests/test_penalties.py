@@ -28,7 +28,11 @@ def test_penalties_work_in_a_learner_resume_and_spare_biases_and_normalisation()
             assert all(torch.equal(v, resumed.state_dict()[n]) for n, v in whole.state_dict().items())
             if k == 0: assert .1 < np.mean([(p == 0).float().mean().item() for p in weights_of(whole)]) < 1 and all((p != 0).any() for p in whole.parameters() if p.ndim == 1)
             else: assert all((p.flatten(1).norm(dim=1) <= .5+1e-5).all() for p in weights_of(whole)) and max(p.norm().item() for p in whole.parameters() if p.ndim == 1) > .6
-    with expect_fail(ValueError, 'above 0'): MaxNormSGD([nn.Parameter(torch.ones(2, 2))], .1, max_norm=0)
+    for bad in (0, 'a', None, [1., -2.]):
+        with expect_fail(ValueError, 'above 0'): MaxNormSGD([nn.Parameter(torch.ones(2, 2))], .1, max_norm=bad)
+    from imgopt_nb.optimizers import SGD, follow
+    plain = lambda p: SGD(p, .05, mom=.9, wd=.01)
+    assert follow(lambda p: SparseSGD(p, .05, mom=.9, wd=.01, l1=0.), plain) < 1e-12 and follow(lambda p: MaxNormSGD(p, .05, wd=.01, max_norm=1e6), plain) < 1e-12 # without their rule they are SGD
 
 
 def test_the_gradients_that_are_written_out_are_those_of_autograd_masks_included():
@@ -47,6 +51,8 @@ def test_the_lab_draws_what_it_says_and_repeats_itself():
     assert boundary_view(size=200).shape == (222, 200, 3) and not np.array_equal(boundary_view(), boundary_view(l2=2.))
     x, y = moons(200, 0., seed=1)
     assert (abs(np.hypot(*(x[y == 1] + [.5, .25]).T) - 1) < 1e-5).all() and (abs(np.hypot(*(x[y == 0] - [.5, .25]).T) - 1) < 1e-5).all()
+    assert x[y == 1][:, 1].mean() > .2 > -.2 > x[y == 0][:, 1].mean() # label 1 is the upper one
+    assert abs((moons(20000, .3, seed=1)[0] - moons(20000, 0., seed=1)[0]).std() - .3) < .01
     flipped = moons(200, .1, .25, seed=1)[1] != moons(200, .1, 0., seed=1)[1]
     assert flipped.sum() == 50
     assert sum((w == 0).sum() for w in boundary_net(l1=.5)[:3]) > 1000 and not any((w == 0).any() for w in boundary_net(l2=1.)[:3])
@@ -58,6 +64,7 @@ def test_typical_mistakes_with_elastic_nets_and_groups_get_their_hints():
     from imgopt_nb.exercises import grade
     def steps_down(v, a, b): return soft_threshold(v, a)*(1-b)
     def divides_first(v, a, b): return soft_threshold(v/(1+b), a)
+    def no_kink(v, a, b): return (v-a*np.sign(v))/(1+b)
     def twice(v, a, b): return soft_threshold(v, a)/(1+2*b)
     def one_by_one(w, t): return soft_threshold(w, t)
     def hard(w, t): return w*(np.linalg.norm(w, axis=1, keepdims=True) > t)
@@ -67,7 +74,7 @@ def test_typical_mistakes_with_elastic_nets_and_groups_get_their_hints():
     def divides_by_zero(w, t):
         n = np.linalg.norm(w, axis=1, keepdims=True)
         with np.errstate(all='ignore'): return w/n*np.maximum(0, n-t)
-    for number, mistake, hint in [('5.3', steps_down, '1 + b'), ('5.3', divides_first, 'threshold first'), ('5.3', twice, '½'), ('5.4', one_by_one, 'norm of the row'), ('5.4', hard, 'own direction'), ('5.4', turns, 'max(0'), ('5.4', divides_by_zero, 'norm 0')]:
+    for number, mistake, hint in [('5.3', steps_down, '1 + b'), ('5.3', divides_first, 'threshold first'), ('5.3', twice, '½'), ('5.3', no_kink, 'max(|v|'), ('5.4', one_by_one, 'norm of the row'), ('5.4', hard, 'own direction'), ('5.4', turns, 'max(0'), ('5.4', divides_by_zero, 'norm 0')]:
         found = [grade(number, mistake, seed=s) for s in range(5)]
         assert any(g.status == 'wrong' and hint in g.hint for g in found), (number, mistake.__name__, found)
 
