@@ -255,7 +255,7 @@ class Verdict:
     def _repr_markdown_(self): return self.text
 
 # %% ../nbs/90_scoreboard.ipynb #e57ab269
-SHARES = ('accuracy', 'validation', 'balanced_accuracy', 'ece') # measures between 0 and 1
+SHARES = ('accuracy', 'validation', 'balanced_accuracy', 'ece', 'gap') # measures between -1 and 1
 
 @patch(as_prop=True)
 def text(self:Verdict)->str:

@@ -4,6 +4,7 @@ from fastai.callback.core import Callback
 from fastcore.test import expect_fail
 from fastcore.test import test_eq
 from imgopt_nb.datasets import load_dataset
+from imgopt_nb.dropout import depth_rates
 from imgopt_nb.exercises import grade
 from imgopt_nb.loaders import make_dls
 from imgopt_nb.models import fast_net
@@ -14,7 +15,7 @@ from imgopt_nb.training import make_learner
 import numpy as np
 import torch
 import torch.nn.functional as F
-from imgopt_nb.regularization import EarlyStopping, Patience, SETTINGS, accuracy_and_loss, chosen_run, deep_net, grid, optimizer_for, regularized_net, small_sets, split_groups, train_setting
+from imgopt_nb.regularization import DEEP, EarlyStopping, Patience, SETTINGS, accuracy_and_loss, chosen_run, deep_net, grid, optimizer_for, regularized_net, small_sets, split_groups, train_setting
 
 
 def test_patience_counts_looks_without_improvement_in_both_directions_and_nan_is_none():
@@ -33,13 +34,14 @@ def test_patience_counts_looks_without_improvement_in_both_directions_and_nan_is
 
 
 def test_early_stopping_restores_the_best_weights_stops_where_fastai_stops_and_leaves_predictions_alone():
+    import contextlib, io
     from fastai.callback.tracker import EarlyStoppingCallback
     def small():
         part, rest = load_dataset('fashion_mnist', 'train')[range(128)], load_dataset('fashion_mnist', 'test')[range(100)]
         return make_learner(make_dls(part, rest, bs=64, device='cpu', seed=1), 'small_vgg', seed=0)
     ours, theirs, stop = small(), small(), EarlyStopping(patience=2)
     ours.fit(12, .1, cbs=stop)
-    theirs.fit(12, .1, cbs=EarlyStoppingCallback(patience=2))
+    with contextlib.redirect_stdout(io.StringIO()): theirs.fit(12, .1, cbs=EarlyStoppingCallback(patience=2))
     losses = [v[1] for v in theirs.recorder.values]
     assert [v[1] for v in ours.recorder.values] == losses and 2 < len(losses) < 12 and stop.best_epoch == int(np.argmin(losses)) == len(losses)-3
     assert abs(ours.validate()[0] - min(losses)) < 1e-5 < losses[-1] - min(losses) # evaluated again: the best, not the last
@@ -52,10 +54,20 @@ def test_early_stopping_restores_the_best_weights_stops_where_fastai_stops_and_l
     assert by_accuracy.larger and by_accuracy.patience.best == max(v[2] for v in third.recorder.values)
     with expect_fail(ValueError, "'f1' is not recorded; there are train_loss, valid_loss, accuracy"): small().fit(1, .1, cbs=EarlyStopping('f1'))
     with expect_fail(ValueError, 'patience'): EarlyStopping(patience=0)
+    coarse = EarlyStopping(patience=2, min_delta=10.)
+    small().fit(6, .1, cbs=coarse)
+    assert coarse.seen == 3 and coarse.best_epoch == 0 # nothing improves by ten
+    found = small()
+    found.add_cb(EarlyStopping())
+    found.lr_find(num_it=20, show_plot=False) # validates nothing, and is no training
+    found.validate()
+    empty = small()
+    empty.dls.loaders[1] = []
+    with expect_fail(ValueError, 'no pictures to validate'): empty.fit(1, .1, cbs=EarlyStopping())
 
 
 def test_early_stopping_survives_nan_and_a_killed_run_that_is_resumed_stops_at_the_same_epoch_with_the_same_weights():
-    import tempfile
+    import tempfile, warnings
     from pathlib import Path
     class Poison(Callback):
         def after_step(self):
@@ -68,6 +80,14 @@ def test_early_stopping_survives_nan_and_a_killed_run_that_is_resumed_stops_at_t
         return stop, learn
     stop, learn = run([Poison()])
     assert stop.seen == 4 and stop.best_epoch < 3 and all(p.isfinite().all() for p in learn.model.parameters()) # stopped at once, restored
+    learn.fit(1, .05, cbs=EarlyStopping()) # and can be trained on: no NaN is left in the optimizer
+    assert all(p.isfinite().all() for p in learn.model.parameters())
+    class PoisonAtOnce(Callback):
+        def after_step(self): self.model[0][0][0].weight.data[0] = float('nan')
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter('always')
+        run([PoisonAtOnce()])
+    assert any('never a finite number' in str(w.message) for w in said)
     whole_stop, whole = run([])
     with tempfile.TemporaryDirectory() as d:
         for epoch in (1, whole_stop.seen-1):
@@ -77,11 +97,14 @@ def test_early_stopping_survives_nan_and_a_killed_run_that_is_resumed_stops_at_t
             assert all(torch.equal(v, again.model.state_dict()[k]) for k, v in whole.model.state_dict().items())
         over_stop, over = run([Checkpoint(Path(d, '1.pt'))]) # a run that is over stays over
         assert over_stop.seen == whole_stop.seen and all(torch.equal(v, over.model.state_dict()[k]) for k, v in whole.model.state_dict().items())
+        assert [v[1] for v in over.recorder.values] == [v[1] for v in whole.recorder.values] # and keeps its record
+        part, rest = load_dataset('fashion_mnist', 'train')[range(128)], load_dataset('fashion_mnist', 'test')[range(100)]
+        with expect_fail(ValueError, 'was stopped by'): make_learner(make_dls(part, rest, bs=64, device='cpu', seed=1), 'small_vgg', seed=0).fit(15, .05, cbs=[EarlyStopping('accuracy', patience=3), Checkpoint(Path(d, '1.pt'))])
 
 
 def test_every_network_of_the_experiment_trains_a_step_and_gives_ten_logits_without_regularizers_it_is_the_network_of_part_03f():
     x = torch.randn(4, 1, 28, 28)
-    for net in (*[regularized_net(norm) for norm in NORMS], regularized_net(dropout=.5, spatial=.2, inside=.1), deep_net(.5), deep_net()):
+    for net in (*[regularized_net(norm) for norm in (*NORMS, 'none, default')], regularized_net(dropout=.5, spatial=.2, before=.1, behind=.1), deep_net(.5), deep_net()):
         loss = F.cross_entropy(net.train()(x), torch.arange(4))
         loss.backward()
         assert net(x).shape == (4, 10) and all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
@@ -89,24 +112,46 @@ def test_every_network_of_the_experiment_trains_a_step_and_gives_ten_logits_with
     ours = regularized_net().eval()
     torch.manual_seed(0)
     assert torch.equal(ours(x), fast_net(10, 1, 28, 16).eval()(x))
-    kinds = [type(m).__name__ for m in regularized_net(spatial=.1, inside=.1)[0]]
-    test_eq(kinds, ['Conv2d', 'Dropout', 'BatchNorm2d', 'ReLU', 'SpatialDropout'])
+    net = regularized_net(dropout=.5, spatial=.1, before=.2, behind=.3)
+    for block in (net[0], net[1], net[3]): assert [(type(m).__name__, getattr(m, 'p', None)) for m in block] == [('Conv2d', None), ('Dropout', .2), ('BatchNorm2d', None), ('ReLU', None), ('SpatialDropout', .1), ('Dropout', .3)]
+    assert net[-2].p == .5 and [b.drop.p for b in deep_net(.6) if hasattr(b, 'drop')] == depth_rates(6, .6)
+    torch.manual_seed(0)
+    big = torch.randn(64, 1, 28, 28)
+    spread = [regularized_net(norm)[:4](big).std().item() for norm in ('none', 'none, default')]
+    assert spread[0] > 3*spread[1] # signals keep their size with the one, shrink with the other
+    for bad in ('instance', None):
+        with expect_fail(ValueError, 'no normalisation'): regularized_net(bad)
 
 
 def test_settings_train_choose_by_other_pictures_than_they_are_tested_on_and_spare_biases():
+    from imgopt_nb.datasets import ImageSet
     sets = small_sets(1, 200)
-    assert len(sets[0]) == 200 and not np.array_equal(sets[0].pictures, small_sets(2, 200)[0].pictures)
-    run = chosen_run(grid(rate=(1e-4, .05)), *sets, epochs=2, seed=1)
-    assert run['setting'] == dict(rate=.05) and run['tried'][1] > run['tried'][0] and len(run['curve']) == 1 and abs(run['gap'] - run['train_accuracy'] + run['accuracy']) < 1e-9
-    sparse = chosen_run(grid(rate=.05, l1=.05), *sets, epochs=2)
+    assert len(sets[0]) == 200 and len(sets[2]) == 6000 and not np.array_equal(sets[0].pictures, small_sets(2, 200)[0].pictures)
+    seen = [{p.tobytes() for p in part.pictures} for part in small_sets(1)]
+    assert len(seen[0] & seen[1]) + len(seen[0] & seen[2]) + len(seen[1] & seen[2]) < 30 # twins exist (chapter 01), shared pictures do not
+    with expect_fail(ValueError, '4000 pictures'): small_sets(0, 5000)
+    wrong = ImageSet(sets[1].pictures[:300], (sets[1].labels[:300]+1) % 10, sets[1].classes) # choosing pictures that reward being wrong
+    small = sets[0], sets[1][range(300)], sets[2][range(300)]
+    run, perverse = chosen_run(grid(rate=(1e-4, .05)), *small, epochs=2, seed=1), chosen_run(grid(rate=(1e-4, .05)), small[0], wrong, small[2], epochs=2, seed=1)
+    assert run['setting'] == dict(rate=.05) and perverse['setting'] == dict(rate=1e-4) # the choosing pictures decide, not those of the test
+    assert len(run['curve']) == 2 and abs(run['gap'] - run['train_accuracy'] + run['accuracy']) < 1e-9 and [t['setting']['rate'] for t in run['tried']] == [1e-4, .05]
+    sparse = chosen_run(grid(rate=.05, l1=.02), *small, epochs=2)
     assert sparse['zeros'] > .2 > run['zeros']
     net = regularized_net()
-    opt = split_groups(optimizer_for(wd=.5), net.parameters(), .1)
-    assert opt.hypers[0]['wd'] == .5 and opt.hypers[1]['wd'] == 0. and all(p.ndim > 1 for p in opt.param_lists[0]) and all(p.ndim < 2 for p in opt.param_lists[1])
-    stopped, curve = train_setting(dict(rate=.05, falling=False, patience=1), sets[0], sets[1][range(300)], epochs=12)
-    assert len(curve) < 12 and abs(accuracy_and_loss(stopped, make_dls(sets[0], sets[1][range(300)], bs=500, device='cpu').valid)[1] - min(c[4] for c in curve)) < 1e-5
+    for kw, rule in ((dict(wd=.5), 'momentum_rule'), (dict(l1=.5), 'l1_rule'), (dict(max_norm=.5), 'max_norm_rule'), (dict(opt='Adam', wd=.5), 'adam_rule'), (dict(opt='AdamW', wd=.5), 'adamw_rule')):
+        opt = split_groups(optimizer_for(**kw), net.parameters(), .1)
+        assert opt.cbs[-1].__name__ == rule and all(p.ndim > 1 for p in opt.param_lists[0]) and all(p.ndim < 2 for p in opt.param_lists[1])
+        for name, v in kw.items(): assert name == 'opt' or opt.hypers[0][name] == v and (name == 'max_norm' or opt.hypers[1][name] == 0.)
+    with expect_fail(ValueError, 'cannot be combined'): optimizer_for(opt='Adam', l1=.1)
+    with expect_fail(ValueError, 'no settings'): chosen_run([], *small)
+    stopped, curve = train_setting(dict(rate=.05, falling=False, patience=1), *small[:2], epochs=12)
+    assert len(curve) < 12 and abs(accuracy_and_loss(stopped, make_dls(*small[:2], bs=500, device='cpu').valid)[1] - min(c[4] for c in curve)) < 1e-5
+    by_accuracy, curve = train_setting(dict(rate=.05, falling=False, patience=2, by='accuracy'), *small[:2], epochs=12)
+    assert abs(accuracy_and_loss(by_accuracy, make_dls(*small[:2], bs=500, device='cpu').valid)[0] - max(c[3] for c in curve)) < 1e-5
+    first = [train_setting(dict(rate=.05, **kw), *small[:2], epochs=2)[1][-1][2] for kw in ({}, {}, dict(again=1), dict(falling=False))]
+    assert first[0] == first[1] != first[2] and first[0] != first[3]
     test_eq(len(grid(a=(1, 2), b=3, c=(4, 5, 6))), 6)
-    assert all(len(s) == 6 for s in SETTINGS.values())
+    assert all(len(v) == 9 for v in [*SETTINGS.values(), *DEEP.values()])
 
 
 def test_typical_mistakes_with_stopping_and_reading_get_their_hints():
@@ -119,10 +164,19 @@ def test_typical_mistakes_with_stopping_and_reading_get_their_hints():
         at, ran = stop_epoch_solution(losses, patience, min_delta)
         return at, ran-1
     def one_too_many(losses, patience, min_delta): return stop_epoch_solution(losses, patience+1, min_delta)
+    def nan_improves(losses, patience, min_delta):
+        best, at = float('inf'), -1
+        for e, loss in enumerate(losses):
+            if not loss >= best-min_delta: best, at = loss, e
+            if e-at >= patience: return at, e+1
+        return at, len(losses)
+    def no_delta(losses, patience, min_delta): return stop_epoch_solution(losses, patience, 0.)
     def by_gap(before, after): return 'helps' if after['train']-after['test'] < before['train']-before['test'] else 'does not help'
+    def by_training_alone(before, after): return 'helps' if after['test'] > before['test'] else 'only the gap closed' if after['train'] < before['train'] else 'does not help'
+    def both(before, after): return 'helps' if after['test'] > before['test'] and after['train']-after['test'] < before['train']-before['test'] else reading_solution(before, after) if after['test'] <= before['test'] else 'does not help'
     def never(before, after): return 'does not help'
-    def by_training(before, after): return 'helps' if after['test'] > before['test'] else 'only training got worse'
-    for number, mistake, hint in [('5.7', keeps_the_last, 'not those of the last'), ('5.7', best_of_all, 'in order'), ('5.7', one_too_few, 'one more'), ('5.7', one_too_many, '≥'), ('5.8', by_gap, 'smaller gap alone'), ('5.8', never, 'test accuracy decides'), ('5.8', by_training, 'look at the gap')]:
+    def by_training(before, after): return 'helps' if after['test'] > before['test'] else 'only the gap closed'
+    for number, mistake, hint in [('5.7', keeps_the_last, 'not those of the last'), ('5.7', best_of_all, 'in order'), ('5.7', one_too_few, 'one more'), ('5.7', one_too_many, '≥'), ('5.8', by_gap, 'smaller gap alone'), ('5.8', never, 'test accuracy decides'), ('5.8', by_training, 'look at the gap'), ('5.8', by_training_alone, 'look at the gap'), ('5.8', both, 'test accuracy decides'), ('5.7', nan_improves, 'comparisons with NaN'), ('5.7', no_delta, 'min_delta')]:
         found = [grade(number, mistake, seed=s) for s in range(12)]
         assert any(g.status == 'wrong' and hint in g.hint for g in found), (number, mistake.__name__, found)
 
@@ -144,12 +198,12 @@ def test_exercise_5_7():
 
 
 def reading(before, after):
-    "'helps', 'only training got worse' or 'does not help'"
+    "'helps', 'only the gap closed' or 'does not help'"
     raise NotImplementedError
 
 def reading_solution(before, after):
     if after['test'] > before['test']: return 'helps'
-    return 'only training got worse' if after['train']-after['test'] < before['train']-before['test'] - 1e-9 else 'does not help'
+    return 'only the gap closed' if after['train']-after['test'] < before['train']-before['test'] - 1e-9 else 'does not help'
 
 def test_exercise_5_8():
     assert grade('5.8', reading).status == 'todo'
