@@ -199,7 +199,7 @@ def loss_view(gamma:float=0., smoothing:float=0., margin:float=0., q:float=0., c
 def loss_lab()->Lab:
     "Sliders for γ, smoothing, margin and q."
     import ipywidgets as w
-    controls = sliders(gamma=w.FloatSlider(0, min=0, max=6, step=.1, description='gamma', readout_format='.1f'), smoothing=w.FloatSlider(0, min=0, max=.6, step=.02, description='smoothing'), margin=w.FloatSlider(0, min=0, max=.5, step=.01, description='margin'),
+    controls = sliders(gamma=w.FloatSlider(0, min=0, max=6, step=.1, description='gamma', readout_format='.1f'), smoothing=w.FloatSlider(0, min=0, max=.6, step=.02, description='smoothing'), margin=w.FloatSlider(0, min=0, max=.5, step=.01, description='head margin'),
                        q=w.FloatSlider(0, min=0, max=1, step=.02, description='q (0: log)'), classes=w.IntSlider(10, 2, 100, description='classes'))
     call = lambda **kw: 'from imgopt_nb.losses import loss_view\npicture = loss_view(' + ', '.join(f'{k}={v!r}' for k, v in kw.items()) + ')'
     sheet = np.vstack([np.hstack([loss_view(**kw, width=270) for kw in row]) for row in ((dict(gamma=2.), dict(smoothing=.2)), (dict(margin=.1), dict(q=.7)))])

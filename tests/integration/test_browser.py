@@ -231,6 +231,8 @@ def test_an_exercise_is_checked_and_kept(server, page, chapter):
 SHOWN = '\n'.join(['import cv2, numpy', 'from imgopt_nb.trials import augmentation_view', 'from imgopt_nb.figures import encode',
                    'picture = cv2.imdecode(numpy.frombuffer(encode(augmentation_view(image, drawn), "jpg"), numpy.uint8), cv2.IMREAD_COLOR_RGB)'])
 LABS = {
+    'boundary': ('from imgopt_nb.penalties import boundary_lab', 'boundary_lab()', 'L2 decay', None),
+    'loss': ('from imgopt_nb.losses import loss_lab', 'loss_lab()', 'q (0: log)', None),
     'valley': ('from imgopt_nb.optimizers import valley_lab', 'valley_lab()', 'steepness', ('rule', 'Adam')),
     'augmentation': ('from imgopt_nb.trials import augmentation_lab', 'augmentation_lab()', 'angle', ('flip', 'vertical'), SHOWN),
     'policy': ('from imgopt_nb.trials import policy_lab', 'policy_lab(seconds=3)', 'how much', ('policy', 'turn and shear')),
