@@ -64,6 +64,17 @@ def test_losses_work_in_a_fastai_learner_training_predictions_with_losses_decodi
     learn.show_results # what it needs is `decodes`
     with torch.autocast('cpu', torch.bfloat16): value = learn.loss_func(learn.model(torch.randn(4, 1, 28, 28)), torch.arange(4))
     assert value.dtype == torch.float32 and value.isfinite()
+    import tempfile
+    from pathlib import Path
+    from imgopt_nb.training import Checkpoint, StopAt
+    with tempfile.TemporaryDirectory() as d: # a run that was begun with one loss does not go on with another
+        for smoothing, cbs, words in ((.1, [StopAt(1, 1)], None), (.2, [], 'loss')):
+            learn = make_learner(make_dls(part, rest, bs=32, device='cpu', seed=0), 'small_vgg', seed=0)
+            learn.loss_func = CrossEntropy(smoothing)
+            if words:
+                with expect_fail(ValueError, words): learn.fit(2, .02, cbs=[Checkpoint(Path(d, 'run.pt')), *cbs])
+            else:
+                with expect_fail(KeyboardInterrupt): learn.fit(2, .02, cbs=[Checkpoint(Path(d, 'run.pt')), *cbs])
 
 
 def test_typical_mistakes_with_binary_losses_and_temperatures_get_their_hints():

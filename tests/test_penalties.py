@@ -3,10 +3,11 @@ from fastcore.test import expect_fail
 from functools import partial
 from imgopt_nb.exercises import grade
 from torch import nn
+import math
 import numpy as np
 import torch
 import torch.nn.functional as F
-from imgopt_nb.penalties import MaxNormSGD, SparseSGD, boundary_net, boundary_view, moon_gradients, moons, soft_threshold, weights_of
+from imgopt_nb.penalties import MaxNormSGD, SparseSGD, boundary_net, boundary_view, moon_gradients, moon_logits, moons, soft_threshold, weights_of
 
 
 def test_penalties_work_in_a_learner_resume_and_spare_biases_and_normalisation():
@@ -46,6 +47,27 @@ def test_the_gradients_that_are_written_out_are_those_of_autograd_masks_included
     assert all(np.allclose(a, b.grad.numpy(), atol=1e-12) for a, b in zip(moon_gradients(w, x, y, masks), leaves))
 
 
+def test_the_network_of_the_lab_trains_as_torch_s_adamw_does_with_decay_on_matrices_only_dropout_decay_and_threshold_each_act():
+    from imgopt_nb.penalties import moons
+    def by_torch(l2, l1, steps=40, rate=.02, hidden=12):
+        (x, y), rng = map(torch.from_numpy, moons(40, .2, .1, 3)), np.random.default_rng([3, 1])
+        w = [torch.tensor((rng.uniform(-1, 1, s)/math.sqrt(s[0])).astype(np.float32), requires_grad=True) for s in ((2, hidden), (hidden, hidden), (hidden, 1))] + [torch.zeros(n, requires_grad=True) for n in (hidden, hidden, 1)]
+        opt = torch.optim.AdamW([dict(params=w[:3], weight_decay=l2), dict(params=w[3:], weight_decay=0.)], lr=rate)
+        for k in range(steps):
+            for g in opt.param_groups: g['lr'] = rate*(1-k/steps)
+            h = F.relu(F.relu(x @ w[0] + w[3]) @ w[1] + w[4])
+            opt.zero_grad()
+            F.binary_cross_entropy_with_logits((h @ w[2] + w[5])[:, 0], y).backward()
+            opt.step()
+            for v in w[:3]: v.data = F.softshrink(v.data, rate*(1-k/steps)*l1) if l1 else v.data
+        return [v.detach().numpy() for v in w]
+    for kw in (dict(), dict(l2=2.), dict(l1=.5), dict(l2=1., l1=.2)):
+        ours, theirs = boundary_net(seed=3, hidden=12, steps=40, **kw), by_torch(**{'l2': 0., 'l1': 0., **kw})
+        assert all(np.allclose(a, b, atol=2e-4) for a, b in zip(ours, theirs)), kw
+    plain, dropped = boundary_net(seed=3), boundary_net(seed=3, dropout=.5)
+    assert abs(plain[1]-dropped[1]).max() > .05 and np.linalg.norm(boundary_net(seed=3, l2=3.)[1]) < .8*np.linalg.norm(plain[1])
+
+
 def test_the_lab_draws_what_it_says_and_repeats_itself():
     assert np.array_equal(boundary_view(dropout=.5, seed=3), boundary_view(dropout=.5, seed=3))
     assert boundary_view(size=200).shape == (222, 200, 3) and not np.array_equal(boundary_view(), boundary_view(l2=2.))
@@ -55,6 +77,15 @@ def test_the_lab_draws_what_it_says_and_repeats_itself():
     assert abs((moons(20000, .3, seed=1)[0] - moons(20000, 0., seed=1)[0]).std() - .3) < .01
     flipped = moons(200, .1, .25, seed=1)[1] != moons(200, .1, 0., seed=1)[1]
     assert flipped.sum() == 50
+    x, y = moons(40, .2, .1, 0)
+    view, w = boundary_view(size=360), boundary_net(seed=0)
+    for (u, v), label in zip(x, y): # each point has the colour of its label, where it lies
+        blue = view[round((2-v)/4*360), round((u+2)/4*360)].astype(int)
+        assert (blue[2] > blue[0]) == (label == 1)
+    far = [np.array([[0., 1.4]], np.float32), np.array([[0., -1.4]], np.float32)]
+    for place, row in zip(far, (round((2-1.4)/4*360), round((2+1.4)/4*360))): # and the field that of the logit
+        spot = view[row, 180].astype(int)
+        assert (spot[2] > spot[0]) == (moon_logits(w, place)[0][0] > 0)
     assert sum((w == 0).sum() for w in boundary_net(l1=.5)[:3]) > 1000 and not any((w == 0).any() for w in boundary_net(l2=1.)[:3])
     for bad in (dict(dropout=1.), dict(l2=-1.), dict(points=1), dict(l1=float('nan'))):
         with expect_fail(ValueError, 'lies in'): boundary_view(**bad)
