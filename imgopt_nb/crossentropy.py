@@ -16,19 +16,21 @@ from torch import nn
 # %% ../nbs/06a_crossentropy.ipynb #5b0ee313
 def log_sum_exp(z:torch.Tensor, # (..., K)
                )->torch.Tensor: # (...)
-    "log Σ exp along the last axis without overflow (eq. 6.4). Rows of nothing but −∞ give −∞."
+    "log Σ exp along the last axis without overflow (eq. 6.4). Rows of nothing but −∞ give −∞, and gradients of 0."
     m = z.amax(-1, keepdim=True)
     m = torch.where(m.isfinite(), m, torch.zeros_like(m)).detach() # −∞ − −∞ is no number
-    return (m + (z-m).exp().sum(-1, keepdim=True).log())[..., 0]
+    total = (z-m).exp().sum(-1)
+    return torch.where(total > 0, m[..., 0] + torch.where(total > 0, total, 1.).log(), -math.inf)
 
 # %% ../nbs/06a_crossentropy.ipynb #16dff7db
 def checked(logits:torch.Tensor, # (N, K) or (N, K, ...), floating point
             labels:torch.Tensor, # (N,) or (N, ...), whole numbers
             ignore_index:int,    # label that is left out
            )->tuple:             # ((M, K) logits in float32 or more, (M,) labels, (M,) booleans: counted)
-    "Logits with one row for each label. Raises `TypeError` or `ValueError` that say what does not fit, `FloatingPointError` for logits that are NaN or +∞."
-    if not isinstance(logits, torch.Tensor) or not logits.is_floating_point(): raise TypeError(f'logits are a floating-point tensor, got {getattr(logits, "dtype", type(logits).__name__)}')
-    if not isinstance(labels, torch.Tensor) or labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool: raise TypeError(f'labels are whole numbers (int64), got {getattr(labels, "dtype", type(labels).__name__)}')
+    "Logits with one row for each label. Raises `TypeError` or `ValueError` that say what does not fit, `FloatingPointError` for logits that are NaN or +∞, or −∞ for all classes."
+    said = lambda v: str(v.dtype) if isinstance(v, torch.Tensor) else f'no tensor but {type(v).__name__}'
+    if not isinstance(logits, torch.Tensor) or not logits.is_floating_point(): raise TypeError(f'logits are a floating-point tensor, got {said(logits)}')
+    if not isinstance(labels, torch.Tensor) or labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool: raise TypeError(f'labels are a tensor of whole numbers (int64), got {said(labels)}')
     if logits.ndim < 2 or labels.shape != (logits.shape[0], *logits.shape[2:]): raise ValueError(f'logits (N, K, ...) need labels (N, ...); got {tuple(logits.shape)} and {tuple(labels.shape)}')
     k = logits.shape[1]
     if k < 2: raise ValueError(f'there are at least two classes, got {k}; for one logit use a binary loss')
@@ -36,7 +38,7 @@ def checked(logits:torch.Tensor, # (N, K) or (N, K, ...), floating point
     rows, labels = rows.float() if rows.dtype in (torch.float16, torch.bfloat16) else rows, labels.reshape(-1).long()
     counted = labels != ignore_index
     if (wrong := counted & ((labels < 0) | (labels >= k))).any(): raise ValueError(f'labels lie from 0 to {k-1}' + (f' or are {ignore_index}' if ignore_index < 0 else '') + f'; {int(wrong.sum())} do not, the first is {int(labels[wrong][0])} at place {int(wrong.nonzero()[0, 0])}')
-    if (bad := (rows.isnan() | (rows == math.inf)).any(1) & counted).any(): raise FloatingPointError(f'logits of {int(bad.sum())} of {len(rows)} rows are NaN or +∞, the first is row {int(bad.nonzero()[0, 0])}: look for the layer where it begins (part 03e)')
+    if (bad := ((rows.isnan() | (rows == math.inf)).any(1) | (rows == -math.inf).all(1)) & counted).any(): raise FloatingPointError(f'logits of {int(bad.sum())} of {len(rows)} rows are NaN, +∞ or nothing but −∞, the first is row {int(bad.nonzero()[0, 0])}: look for the layer where it begins (part 03e)')
     return rows, labels, counted
 
 # %% ../nbs/06a_crossentropy.ipynb #dc94f3f1
@@ -49,14 +51,15 @@ class Loss(nn.Module):
         super().__init__()
         if reduction not in ('mean', 'sum', 'none'): raise ValueError(f"reduction is 'mean', 'sum' or 'none', got {reduction!r}")
         if weight is not None:
-            weight = torch.as_tensor(weight, dtype=torch.float32)
+            weight = torch.as_tensor(weight, dtype=torch.float32).detach().clone()
             if weight.ndim != 1 or not (weight >= 0).all() or not weight.isfinite().all() or not weight.any(): raise ValueError(f'weights are one number for each class, 0 or more and not all 0; got {weight.tolist()}')
         self.register_buffer('weight', weight)
         self.ignore_index, self.reduction = ignore_index, reduction
+    y_int = True # tells fastai's MixUp and CutMix to mix losses instead of labels
     def each(self, z, y): # (M, K), (M,) → (M,), weights included
         raise NotImplementedError
     def of_class(self, z, y): # (M,) weight of each label
-        return z.new_ones(len(y)) if self.weight is None else self.weight.to(z.dtype)[y]
+        return z.new_ones(len(y)) if self.weight is None else self.weight.to(z)[y]
     def forward(self, logits, labels):
         logits, labels = (t.as_subclass(torch.Tensor) if isinstance(t, torch.Tensor) else t for t in (logits, labels)) # fastai's know their kind; plain ones are quicker
         z, y, counted = checked(logits, labels, self.ignore_index)
@@ -81,7 +84,7 @@ class CrossEntropy(Loss):
         logp = z - log_sum_exp(z)[:, None]
         right = -logp.gather(1, y[:, None])[:, 0]*self.of_class(z, y)
         if not self.smoothing: return right
-        w = 1. if self.weight is None else self.weight.to(z.dtype)
+        w = 1. if self.weight is None else self.weight.to(z)
         return (1-self.smoothing)*right - self.smoothing/z.shape[1]*(logp*w).sum(1)
     def extra_repr(self): return f'smoothing={self.smoothing:g}'
 
@@ -105,6 +108,8 @@ def agrees(ours,       # loss of (logits, labels)
             inner = x.clone().requires_grad_()
             value = loss(inner, y)
             found.append([value.detach(), torch.autograd.grad(value.sum(), inner)[0]])
+        assert all(t.isfinite().all() for f in found for t in f), 'NaN or infinity agrees with nothing'
+        assert [t.shape for t in found[0]] == [t.shape for t in found[1]], f'{[tuple(t.shape) for t in found[0]]} and {[tuple(t.shape) for t in found[1]]}'
         worst = max(worst, *(((a-b).abs()/b.abs().clamp(min=1)).max().item() for a, b in zip(*found)))
     assert torch.autograd.gradcheck(lambda x: ours(x, y), z.clone().requires_grad_())
     return worst
@@ -113,11 +118,13 @@ def agrees(ours,       # loss of (logits, labels)
 def smooth_targets(labels:torch.Tensor, # (N,) whole numbers
                    n_classes:int, smoothing:float, # 0 to below 1
                   )->torch.Tensor:      # (N, K) probabilities
-    "Labels mixed with the uniform distribution (eq. 6.7)."
+    "Labels mixed with the uniform distribution (eq. 6.7). Raises `ValueError` for smoothing outside [0, 1)."
+    if not 0 <= smoothing < 1: raise ValueError(f'smoothing lies in [0, 1), got {smoothing}')
     return (1-smoothing)*F.one_hot(labels, n_classes).float() + smoothing/n_classes
 
 def logit_gap(n_classes:int, smoothing:float)->float:
-    "How far apart label smoothing wants the logits (eq. 6.8); infinite without smoothing."
+    "How far apart label smoothing wants the logits (eq. 6.8); infinite without smoothing. Raises `ValueError` for smoothing outside [0, 1)."
+    if not 0 <= smoothing < 1: raise ValueError(f'smoothing lies in [0, 1), got {smoothing}')
     return math.log(1 + n_classes*(1-smoothing)/smoothing) if smoothing else math.inf
 
 # %% ../nbs/06a_crossentropy.ipynb #382dddb5
@@ -127,7 +134,8 @@ def calibration_bins(probs,       # (N, K), rows with sum 1
                     )->list:      # of dicts for the bins that are not empty: n, confidence, accuracy
     "Confidence and accuracy by bins of confidence. Raises `ValueError` for what are no probabilities, and for no pictures."
     p, y = np.asarray(probs, float), np.asarray(labels)
-    if p.ndim != 2 or len(p) != len(y) or not len(p): raise ValueError(f'probabilities are (N, K) and labels (N,), N at least 1; got {p.shape} and {y.shape}')
+    if p.ndim != 2 or y.shape != p.shape[:1] or not len(p): raise ValueError(f'probabilities are (N, K) and labels (N,), N at least 1; got {p.shape} and {y.shape}')
+    if y.dtype.kind not in 'iu' or y.min() < 0 or y.max() >= p.shape[1] or bins < 1: raise ValueError(f'labels are whole numbers from 0 to {p.shape[1]-1}, and there is at least one bin; got {y.dtype} {y.min()} to {y.max()}, {bins} bins')
     if not (np.isfinite(p).all() and p.min() >= 0 and np.allclose(p.sum(1), 1, atol=1e-3)): raise ValueError('probabilities lie in [0, 1] and sum to 1 in each row; give them the softmax of the logits')
     confidence, right = p.max(1), p.argmax(1) == y
     at = np.clip(np.ceil(confidence*bins).astype(int)-1, 0, bins-1)
@@ -148,19 +156,21 @@ def check_binary(answer, rng):
     with np.errstate(all='ignore'): got = np.asarray(answer(z.copy(), y.copy()), float)
     must(got.shape == z.shape, f'one loss for each logit, shape {z.shape}; got {got.shape}')
     right = np.logaddexp(0, -z) + (1-y)*z
-    must(not np.allclose(got[:6], np.logaddexp(0, z[:6]) + (y[:6]-1)*0 - (1-y[:6])*z[:6]), 'labels are the wrong way round', hint='y = 1 pays −log σ(z)')
+    must(not np.allclose(got[:6], np.logaddexp(0, z[:6]) - (1-y[:6])*z[:6]), 'labels are the wrong way round', hint='y = 1 pays −log σ(z)')
     must(np.allclose(got[:6], right[:6]), f'logit {z[0]:.2f}, label {y[0]}: {right[0]:.4f}, yours {got[0]:.4f}')
     must(np.isfinite(got).all(), f'logits of ±900 give {got[6:].tolist()}', hint='no positive number may stand in an exponent')
     must(np.allclose(got, right), f'logit {z[8]:g} with label {y[8]} costs {right[8]:g}, yours {got[8]:g}', hint='a probability of 1e-390 is 0 in floating point; work with logits, not with probabilities')
 
 @exercise('6.2', hints=['Divide the logits by T: softmax(z/T). One number is to be found on held-out logits.', 'Minimise the cross-entropy over T; it has one minimum. Try a grid of logarithms, then a finer one around the best.'])
 def check_temperature(answer, rng):
-    n, true = 4000, float(rng.choice([.5, 1.7, 3.]))
-    z = rng.normal(0, 2, (n, 5))
+    n, true = 4000, float(np.exp(rng.uniform(np.log(.4), np.log(4))))
+    if .8 < true < 1.25: true = 1.5
+    z = rng.normal(0, rng.uniform(1.5, 3), (n, 5))
     p = np.exp(z - z.max(1, keepdims=True))
     p /= p.sum(1, keepdims=True)
     y = (rng.random((n, 1)) > p.cumsum(1)).sum(1).clip(0, 4) # z itself is calibrated
     t = answer((z*true).copy(), y.copy())
-    must(isinstance(t, (int, float, np.floating)) and np.isfinite(t) and t > 0, f'a temperature above 0 is needed, got {t!r}')
-    must(abs(np.log(t/(1/true))) > .1 or abs(np.log(t/true)) < .1, f'the logits are {true} times as large as they should be; yours is {t:.2f}', hint='divide by T, do not multiply')
-    must(abs(np.log(t/true)) < .1, f'the logits are {true} times as large as they should be, so T is about {true}; yours is {t:.2f}')
+    t = float(np.asarray(t).item()) if np.size(t) == 1 else t
+    must(isinstance(t, float) and np.isfinite(t) and t > 0, f'one temperature above 0 is needed, got {t!r}')
+    must(abs(np.log(t/(1/true))) > .1 or abs(np.log(t/true)) < .1, f'the logits are {true:.2f} times as large as they should be; yours is {t:.2f}', hint='divide by T, do not multiply')
+    must(abs(np.log(t/true)) < .1, f'the logits are {true:.2f} times as large as they should be, so T is about {true:.2f}; yours is {t:.2f}')

@@ -55,10 +55,11 @@ def resolve(need:set,       # names that the tests read
             module:str,     # dotted name of the exported module
             where:str,      # for the error message
            )->list:         # import statements, sorted
-    "Import statements that bind every name in `need`. Raises `NameError` for a name that no file could see."
+    "Import statements that bind every name in `need`. Raises `NameError` for a name that no file could see, and for one that pytest would collect."
     lost = sorted(need - set(imports) - exported)
     if lost: raise NameError(f"{where}: the test cells use {', '.join(lost)}, which the notebook neither imports nor exports. "
                              "Define it inside the test cell, in a bare `#| test` cell, or export it.")
+    if taken := sorted(n for n in need if n.startswith('test_')): raise NameError(f"{where}: pytest would take {', '.join(taken)} for tests of their own; use a plain `assert` in test cells.")
     own = sorted(need & exported)
     return sorted({imports[n] for n in need - exported}) + ([f"from {module} import {', '.join(own)}"] if own else [])
 

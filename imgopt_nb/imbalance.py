@@ -33,11 +33,11 @@ class FocalLoss(Loss):
         logp = (z.gather(1, y[:, None])[:, 0] - log_sum_exp(z))
         others = z.masked_fill(F.one_hot(y, z.shape[1]).bool(), -math.inf)
         missing = log_sum_exp(others) - log_sum_exp(z) # (6.12)
-        return -(self.gamma*missing).exp()*logp*self.of_class(z, y)
+        return -((self.gamma*missing).exp() if self.gamma else 1.)*logp*self.of_class(z, y)
     def extra_repr(self): return f'gamma={self.gamma:g}'
 
 def focal_factor(p, gamma): # arrays
-    "The bracket of eq. (6.13): the length of focal loss's gradient, in units of cross-entropy's."
+    "The bracket of eq. (6.13): the length of focal loss's gradient, in units of cross-entropy's, for probabilities strictly between 0 and 1."
     p = np.asarray(p, float)
     return (1-p)**gamma - gamma*p*(1-p)**(gamma-1)*np.log(p)
 

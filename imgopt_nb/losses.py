@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from .crossentropy import CrossEntropy, Loss, agrees, calibration_bins, calibration_error, checked, cross_entropy, log_sum_exp, smooth_targets
+from .datasets import ImageSet
 from .figures import Lab
 from .imbalance import FocalLoss, SigmoidFocalLoss, balance, class_weights, effective_number, focal_factor, probabilities
 from .learners import FLIPS
@@ -46,7 +47,7 @@ class AdditiveMargin(Loss):
         if not 0 <= margin < 2 or not 0 < scale < math.inf: raise ValueError(f'the margin lies in [0, 2) and the scale is above 0, got {margin} and {scale}')
         self.margin, self.scale = margin, scale
     def each(self, z, y):
-        if (z.abs() > 1.001).any(): raise ValueError(f'cosines lie in [−1, 1], got {z.min().item():.3g} to {z.max().item():.3g}: this loss stands behind a CosineHead')
+        if (z.abs() > 1.01).any(): raise ValueError(f'cosines lie in [−1, 1], got {z.min().item():.3g} to {z.max().item():.3g}: this loss stands behind a CosineHead')
         z = self.scale*(z - self.margin*F.one_hot(y, z.shape[1]).to(z.dtype))
         return (log_sum_exp(z) - z.gather(1, y[:, None])[:, 0])*self.of_class(z, y)
     def activation(self, out): return F.softmax(self.scale*out, 1)
@@ -54,8 +55,8 @@ class AdditiveMargin(Loss):
 
 # %% ../nbs/06d_losses.ipynb #9d3c7f09
 def smallest_scale(n_classes:int, p:float)->float:
-    "The scale that lets perfect features reach probability p (eq. 6.27; Wang et al. 2018, eq. 6). Raises `ValueError` for p outside (0, 1) or fewer than two classes."
-    if not 0 < p < 1 or n_classes < 2: raise ValueError(f'a probability between 0 and 1 and at least two classes are needed, got {p} and {n_classes}')
+    "The scale that lets perfect features reach probability p (eq. 6.27; Wang et al. 2018, eq. 6). Raises `ValueError` for p outside (1/K, 1) or fewer than two classes."
+    if n_classes < 2 or not 1/n_classes < p < 1: raise ValueError(f'a probability between 1/classes and 1 and at least two classes are needed, got {p} and {n_classes}')
     return (n_classes-1)/n_classes*math.log((n_classes-1)*p/(1-p))
 
 # %% ../nbs/06d_losses.ipynb #edde5162
@@ -178,7 +179,7 @@ def curve_panel(p, curves, low:float, high:float, title:str, size=(360, 260))->n
     image = np.full((h, w, 3), 255, np.uint8)
     at = lambda x, y: (left + np.asarray(x)*(w-left-12), h-bottom-(np.clip(y, low, high)-low)/(high-low)*(h-bottom-30))
     text = lambda s, x, y: cv2.putText(image, s, (int(x), int(y)), cv2.FONT_HERSHEY_SIMPLEX, .4, (70, 70, 70), 1, cv2.LINE_AA)
-    for t in np.linspace(low, high, 6):
+    for t in np.arange(low, high+1e-9, .5 if high-low <= 2 else 1.):
         y = round(float(at(0, t)[1]))
         cv2.line(image, (left, y), (w-12, y), (228, 228, 228) if abs(t) > 1e-9 else (150, 150, 150), 1)
         text(f'{t:.1f}', 8, y+4)
@@ -214,6 +215,7 @@ def check_brier(answer, rng):
     z, y = 2*torch.randn(6, 4, dtype=torch.float64), torch.randint(4, (6,))
     p, hot = F.softmax(z, 1), F.one_hot(y, 4)
     got, right = answer(z.clone(), y.clone()), ((p-hot)**2).sum(1)
+    if isinstance(got, torch.Tensor): got = got.double()
     must(isinstance(got, torch.Tensor) and got.shape == (6,), f'one number for each row is needed; yours has shape {tuple(getattr(got, "shape", ()))}', hint='sum over the classes, axis 1')
     must(not torch.allclose(got, ((p-hot)**2).mean(1)), 'the sum over the classes, not their mean', hint='a certain mistake costs 2')
     must(not torch.allclose(got, ((z-hot)**2).sum(1)), 'the error of probabilities', hint='softmax first')

@@ -2,7 +2,6 @@
 from copy import deepcopy
 from fastai.callback.core import Callback
 from fastcore.test import expect_fail
-from fastcore.test import test_eq
 from imgopt_nb.datasets import load_dataset
 from imgopt_nb.dropout import depth_rates
 from imgopt_nb.exercises import grade
@@ -21,12 +20,12 @@ from imgopt_nb.regularization import DEEP, EarlyStopping, Patience, SETTINGS, ac
 def test_patience_counts_looks_without_improvement_in_both_directions_and_nan_is_none():
     looks = [3., 2., 2.5, float('nan'), 1.9, float('inf'), 2., 2.]
     p = Patience(3)
-    test_eq([p.better(v) for v in looks], [True, True, False, False, True, False, False, False])
+    assert [p.better(v) for v in looks] == [True, True, False, False, True, False, False, False]
     assert p.over and p.best == 1.9
     p = Patience(2, larger=True)
-    test_eq([(p.better(v), p.over) for v in (.5, .6, .6, .7, .6, .6)], [(True, False), (True, False), (False, False), (True, False), (False, False), (False, True)])
+    assert [(p.better(v), p.over) for v in (.5, .6, .6, .7, .6, .6)] == [(True, False), (True, False), (False, False), (True, False), (False, False), (False, True)]
     p = Patience(2, min_delta=.1)
-    test_eq([p.better(v) for v in (1., .95, .89)], [True, False, True])
+    assert [p.better(v) for v in (1., .95, .89)] == [True, False, True]
     p = Patience(1)
     assert not p.better(float('nan')) and p.over and p.best is None
     for bad in (dict(patience=0), dict(patience=1.5), dict(min_delta=-1), dict(min_delta=float('nan'))):
@@ -150,7 +149,7 @@ def test_settings_train_choose_by_other_pictures_than_they_are_tested_on_and_spa
     assert abs(accuracy_and_loss(by_accuracy, make_dls(*small[:2], bs=500, device='cpu').valid)[0] - max(c[3] for c in curve)) < 1e-5
     first = [train_setting(dict(rate=.05, **kw), *small[:2], epochs=2)[1][-1][2] for kw in ({}, {}, dict(again=1), dict(falling=False))]
     assert first[0] == first[1] != first[2] and first[0] != first[3]
-    test_eq(len(grid(a=(1, 2), b=3, c=(4, 5, 6))), 6)
+    assert len(grid(a=(1, 2), b=3, c=(4, 5, 6))) == 6
     assert all(len(v) == 9 for v in [*SETTINGS.values(), *DEEP.values()])
 
 
