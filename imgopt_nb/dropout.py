@@ -118,6 +118,7 @@ def check_gaussian_dropout(answer, rng):
     z = (factor-1)/spread**.5
     must((z**3).mean(0).abs().max() < .15 and ((z**4).mean(0)-3).abs().max() < .4, 'the factor is normally distributed', hint='`torch.randn`, not `torch.rand`')
 
+# %% ../nbs/05a_dropout.ipynb #55753f9a
 @exercise('5.2', hints=['Block l costs its multiply–adds times the chance that it is there.', '`sum(m*(1 - last*(l+1)/len(macs)) for l, m in enumerate(macs))`, divided by the sum of all.'])
 def check_expected_cost(answer, rng):
     macs, last = [int(m) for m in rng.integers(1, 100, int(rng.integers(3, 9)))], float(rng.uniform(.2, .9))

@@ -179,6 +179,7 @@ def check_adjusted(answer, rng):
     must(not np.allclose(softmax(got), softmax(z - prior), atol=1e-3), 'logits are logarithms', hint='the logarithm of the share')
     must(np.allclose(softmax(got), right, atol=1e-3), f'with shares {prior.round(2).tolist()} the first row should be {right[0].round(3).tolist()}, yours is {softmax(got)[0].round(3).tolist()}')
 
+# %% ../nbs/06b_imbalance.ipynb #e91cf66d
 @exercise('6.4', hints=['Draw a class first, then a picture of it.', 'For each of n draws: `k = rng.integers(n_classes)`, then one of `np.flatnonzero(labels == k)`.'])
 def check_class_first(answer, rng):
     counts = rng.permutation([60, 20, 3])

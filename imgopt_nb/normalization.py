@@ -145,6 +145,7 @@ def check_fold(answer, rng):
         must(not alike(sw, conv.bias-scale*norm.running_mean+norm.bias), 'the bias of the convolution is scaled as well', hint='b passes through the normalisation, too: scale·b')
         must(torch.allclose(got, right, atol=1e-4), f'the folded convolution and the pair differ by up to {(got-right).abs().max():.3f}')
 
+# %% ../nbs/05c_normalization.ipynb #a8f5f085
 @exercise('5.6', hints=['Like layer normalisation, without the mean.', '`x/((x**2).mean(-1, keepdim=True)+eps).sqrt()*weight`'])
 def check_rms_norm(answer, rng):
     torch.manual_seed(int(rng.integers(1 << 30)))

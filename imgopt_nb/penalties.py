@@ -42,7 +42,8 @@ def ridge_by_directions(x:np.ndarray, # (n, d) inputs
     if not lam >= 0: raise ValueError(f'a strength is 0 or more, got {lam}')
     u, d, vt = np.linalg.svd(x, full_matrices=False)
     there = d > 1e-12*max(d.max(initial=0.), 1e-300)
-    return vt.T[:, there] @ (d/(d**2+lam)*(u.T @ y))[there]
+    d = d[there]
+    return vt[there].T @ (d/(d**2+lam)*(u.T @ y)[there])
 
 # %% ../nbs/05b_penalties.ipynb #2da83050
 def soft_threshold(w,       # array or tensor

@@ -264,6 +264,7 @@ def check_stop_epoch(answer, rng):
     must(got != (at, ran+1), f'patience {patience}: after {patience} epochs without improvement it is over, and NaN is one of them', hint='≥, not >')
     must(got == right, f'losses {[round(float(v), 2) for v in losses]}, patience {patience}, min_delta {delta}: {right}, yours {got}')
 
+# %% ../nbs/05d_regularization.ipynb #f71280a7
 @exercise('5.8', hints=['Which of the two columns tells that a technique helps?', 'Helps: test accuracy up. "only the gap closed": the gap is smaller, and test accuracy is not up.'])
 def check_reading(answer, rng):
     for _ in range(20):
