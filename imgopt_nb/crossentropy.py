@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['log_sum_exp', 'checked', 'Loss', 'CrossEntropy', 'cross_entropy', 'agrees', 'smooth_targets', 'logit_gap',
-           'calibration_bins', 'calibration_error', 'check_binary', 'check_temperature']
+           'calibration_bins', 'calibration_error', 'leaf_gradient', 'check_binary', 'check_temperature']
 
 # %% ../nbs/06a_crossentropy.ipynb #c9399bb5
 import math
@@ -149,6 +149,20 @@ def calibration_error(probs, labels, bins:int=15)->float: # 0 to 1
 # %% ../nbs/06a_crossentropy.ipynb #4d5d60e5
 from .exercises import exercise, must
 
+def leaf_gradient(value:torch.Tensor)->torch.Tensor: # None when there is no leaf, or several
+    "The gradient of a number at the tensor that it was computed from. (A checker hands out copies, so it does not hold that tensor.)"
+    leaves, todo, seen = [], [value.grad_fn], set()
+    while todo:
+        f = todo.pop()
+        if f is None or f in seen: continue
+        seen.add(f)
+        if hasattr(f, 'variable'): leaves.append(f.variable)
+        todo += [g for g, _ in f.next_functions]
+    if len(leaves) != 1: return None
+    value.backward()
+    return leaves[0].grad
+
+# %% ../nbs/06a_crossentropy.ipynb #9f979712
 @exercise('6.1', hints=['The label y is 0 or 1; −log σ(z) = log(1 + e⁻ᶻ), and −log(1 − σ(z)) = z + log(1 + e⁻ᶻ).', 'max(z, 0) − z·y + log(1 + e^(−|z|)): no exponent is positive.'])
 def check_binary(answer, rng):
     z, y = rng.normal(0, 3, 6), rng.integers(0, 2, 6)

@@ -6,7 +6,7 @@
 __all__ = ['MODES', 'PADDING', 'SHIFTS', 'normalizer', 'thetas', 'grid_of', 'pull_batch', 'smooth_batch', 'halved', 'warp_batch',
            'smoothed', 'footprints', 'invert_all', 'recolor_batch', 'curve_batch', 'without_batch_form', 'columns_as',
            'batch_plan', 'cover_batch', 'augment_batch', 'move_stage', 'in_place', 'disagreement', 'Augment',
-           'Standardize', 'KeyedDL', 'ToPicture', 'ToName', 'datasets_of', 'DeviceLoader', 'on_device',
+           'Standardize', 'by_occurrence', 'KeyedDL', 'ToPicture', 'ToName', 'datasets_of', 'DeviceLoader', 'on_device',
            'fits_in_memory', 'checked_sets', 'checked_augment', 'make_dls', 'usual_dls', 'drain', 'bench_loaders',
            'check_mirror_theta', 'check_deal']
 
@@ -299,12 +299,33 @@ class Standardize(Transform):
     def decodes(self, x:TensorImage): return (x*self.std.to(x.device) + self.mean.to(x.device)).clamp(0, 1)
 
 # %% ../nbs/03b_loaders.ipynb #08222762
+def by_occurrence(idxs, n:int)->np.ndarray: # numbers below n, repeats allowed → the same order, the k-th repeat raised by k·n
+    "A key of its own for every appearance of a picture. Raises `ValueError` for numbers out of range."
+    idxs = np.asarray(idxs)
+    if len(idxs) and not 0 <= idxs.min() <= idxs.max() < n: raise ValueError(f'the pictures have numbers from 0 to {n-1}, got {idxs.min()} to {idxs.max()}')
+    order = np.argsort(idxs, kind='stable')
+    keys = idxs[order]
+    keys = keys + n*(np.arange(len(keys)) - np.searchsorted(keys, keys))
+    return keys[np.argsort(order)]
+
+# %% ../nbs/03b_loaders.ipynb #cb32f06c
 class KeyedDL(TfmdDL):
     "A fastai loader whose order and draws follow from (seed, epoch, index). `epoch` is the number of the next pass; each pass raises it."
-    def __init__(self, dataset, bs:int=64, seed:int=0, num_workers:int=0, **kwargs):
-        self.seed, self.epoch = seed, 0
+    def __init__(self, dataset, bs:int=64, seed:int=0, num_workers:int=0,
+                 draw=None, # function of (numpy Generator, n) → numbers of the pictures of an epoch, repeats allowed; a permutation by default
+                 **kwargs):
+        self.seed, self.epoch, self.draw = seed, 0, draw
         super().__init__(dataset, bs=bs, num_workers=num_workers, **kwargs)
-    def shuffle_fn(self, idxs): return np.random.default_rng([self.seed, self.now]).permutation(idxs).tolist()
+    def shuffle_fn(self, idxs):
+        rng = np.random.default_rng([self.seed, self.now])
+        if self.draw is None: return rng.permutation(idxs).tolist()
+        drawn = self.draw(rng, self.n)
+        if len(drawn) != self.n: raise ValueError(f'an epoch of this loader has {self.n} pictures, {len(drawn)} were drawn')
+        return by_occurrence(drawn, self.n).tolist()
+    def create_item(self, s): # beyond n: a repeat
+        item = super().create_item(s if s is None else s % self.n)
+        if s is not None and s >= self.n: item[0].index = s
+        return item
     def before_iter(self):
         self.now, self.epoch = self.epoch, self.epoch+1
         super().before_iter()
@@ -322,7 +343,7 @@ class KeyedDL(TfmdDL):
         try: super()._one_pass()
         finally:
             for t, keys in kept: t.keys = keys
-    def new(self, dataset=None, cls=None, **kwargs): return super().new(dataset, cls, **{'seed': self.seed, **kwargs})
+    def new(self, dataset=None, cls=None, **kwargs): return super().new(dataset, cls, **{'seed': self.seed, 'draw': self.draw, **kwargs})
 
 # %% ../nbs/03b_loaders.ipynb #ba6567d4
 class ToPicture(Transform):
@@ -362,7 +383,7 @@ class DeviceLoader(KeyedDL):
         idxs = torch.tensor(self.get_idxs(), device=self.pictures.device)
         picture, label = TensorImage if self.pictures.shape[1] == 3 else TensorImageBW, TensorCategory
         for k in range(len(self)):
-            at = idxs[k*self.bs:(k+1)*self.bs]
+            at = idxs[k*self.bs:(k+1)*self.bs] % self.n
             yield self.after_batch((picture(self.pictures[at]), label(self.labels[at])))
         self.after_iter()
     def one_batch(self):

@@ -291,14 +291,18 @@ def model_experiment(technique, seed):
 # %% ../nbs/03c_models.ipynb #20da1fd5
 from .exercises import exercise, must
 
-@exercise('3.5', hints=['`groups=c` makes a convolution depthwise; the second one is 1 × 1 from c to d.', '`count_macs(net, (c, size, size))` counts.'])
+@exercise('3.5', hints=['The first is 1 × 1 from c to d; `groups=d` makes the second one depthwise, and it has the stride.', '`count_macs(net, (c, size, size))` counts.'])
 def check_separable_share(answer, rng):
-    k, c, d, size = int(rng.choice([3, 5, 7])), int(rng.integers(3, 40)), int(rng.integers(3, 40)), int(rng.integers(8, 20))
-    got, right = answer(k, c, d, size), 1/d + 1/k**2
-    must(not abs(got - 1/right) < 1e-9, 'the separable one is the cheap one', hint='you divided the wrong way round')
-    must(not abs(got - 1/d) < 1e-9, 'two convolutions make a separable one', hint='the 1 × 1 over the channels is missing')
-    must(not abs(got - 1/k**2) < 1e-9, 'two convolutions make a separable one', hint='the depthwise one is missing')
-    must(abs(got-right) < 1e-9, f'k = {k}, {c} to {d} channels: {right:.5f}, you say {got:.5f}')
+    k, c, d, size, stride = int(rng.choice([3, 5, 7])), int(rng.integers(3, 40)), int(rng.integers(41, 80)), int(rng.integers(8, 20)), int(rng.integers(2, 4))
+    out = ((size-1)//stride + 1)**2 # pixels that are left
+    one, depthwise, dense = c*d*size**2, k*k*d*out, k*k*c*d*out
+    got, right = answer(k, c, d, size, stride), (one+depthwise)/dense
+    must(not abs(got - 1/right) < 1e-9, 'a share of the dense one is asked for', hint='you divided the wrong way round')
+    must(not abs(got - depthwise/dense) < 1e-9, 'two convolutions make a separable one', hint='the 1 × 1 over the channels is missing')
+    must(not abs(got - one/dense) < 1e-9, 'two convolutions make a separable one', hint='the depthwise one is missing')
+    must(not abs(got - 1/d - 1/k**2) < 1e-9, 'that is (3.14), for the other order', hint='here the 1 × 1 comes first and sees all pixels')
+    must(not abs(got - (one*out/size**2+depthwise)/dense) < 1e-9, 'the 1 × 1 works on all pixels', hint='the stride comes after it')
+    must(abs(got-right) < 1e-9, f'k = {k}, {c} to {d} channels, {size} pixels, stride {stride}: {right:.5f}, you say {got:.5f}')
 
 # %% ../nbs/03c_models.ipynb #19d4e5f2
 @exercise('3.6', hints=['`x.mean((2, 3))` has the shape (N, C); `z @ w1.T` multiplies each row by W₁.', 'The scales have the shape (N, C); `[..., None, None]` lets them meet (N, C, H, W).'])

@@ -458,6 +458,25 @@ def verdicts(self:Scoreboard,
              protocol:str=None,      # may be left out when there is only one
              metric:str='accuracy',  # what to compare
             )->Said:                 # one line for each pair
-    "Several comparisons as a list; a pair without runs says so instead of stopping the chapter."
-    there = self.by_technique(protocol, metric)
-    return Said('\n'.join(f'- {self.compare(a, b, protocol, metric) if a in there and b in there else f"{a} against {b}: not run yet"}' for a, b in pairs))
+    "Several comparisons as a list; a pair without runs of a common seed says so instead of stopping the chapter. Behind more than five intervals stands how many would miss by luck."
+    seeds = {t: {r['seed'] for r in rs} for t, rs in self.by_technique(protocol, metric).items()}
+    found = [self.compare(a, b, protocol, metric) if seeds.get(a, set()) & seeds.get(b, set()) else f'{a} against {b}: not run yet' for a, b in pairs]
+    n = sum(isinstance(v, Verdict) and v.low is not None for v in found)
+    return Said('\n'.join(f'- {v}' for v in found) + (f'\n\n{n} intervals of 95%: if nothing differed, {n/20:.1f} of them would still be expected to leave zero out.' if n > 5 else ''))
+
+# %% ../nbs/90_scoreboard.ipynb #106f3eb9
+@patch
+def points(self:Scoreboard,
+           techniques,        # names, in the order of the rows; those without a run are left out
+           measures:dict,     # heading → name of a measure that is a share
+           protocol:str=None, # may be left out when there is only one
+           digits:int=1,      # behind the point
+           caption:str=None,  # says what the figures are by default
+          )->Table:           # one row for each technique: n, and each measure
+    "Shares in hundredths, mean ± standard deviation over seeds; one value stands alone, and – where there is none. Without any run the table says so."
+    runs = self.by_technique(protocol)
+    def text(rs, m):
+        v = 100*np.array([r[m] for r in rs if r.get(m) is not None], float)
+        return '–' if not len(v) else f'{v.mean():.{digits}f}' + (f' ± {v.std(ddof=1):.{digits}f}' if len(v) > 1 else '')
+    rows = [{'technique': t, 'n': len(runs[t]), **{head: text(runs[t], m) for head, m in measures.items()}} for t in techniques if t in runs]
+    return Table(rows, caption=(caption or f'{protocol}; mean ± standard deviation over seeds') if rows else 'Not run yet.')

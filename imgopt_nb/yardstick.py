@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['NETS', 'block', 'small_net', 'count_macs', 'default_device', 'to_batch', 'train_step', 'train_epoch', 'Fitted', 'fit',
-           'check_labels', 'predict', 'peak_memory', 'latency', 'measures', 'out_of_fold', 'fold_indices', 'plateaued']
+           'check_labels', 'predict', 'peak_memory', 'latency', 'measures', 'out_of_fold', 'fold_indices', 'plateaued',
+           'budget_table']
 
 # %% ../nbs/93_yardstick.ipynb #ea8529ec
 import time
@@ -13,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from fastcore.basics import patch
-from .figures import progress
+from .figures import Table, progress
 from .scoreboard import pack_bits
 
 # %% ../nbs/93_yardstick.ipynb #812ae3db
@@ -217,3 +218,19 @@ def plateaued(budgets,             # B budgets, rising, such as epochs
     if (np.diff(budgets) <= 0).any() or budgets[-1] < 1.5*budgets[-2]: raise ValueError(f'budgets must rise, the last by a factor of 1.5 at least; got {budgets.tolist()}')
     acc = acc.reshape(len(budgets), -1).mean(1)
     return bool(acc[-1]-acc[-2] <= tolerance)
+
+# %% ../nbs/93_yardstick.ipynb #4e52a3c0
+def budget_table(board,              # `Scoreboard`
+                 contestants:dict,   # name → {budget: technique}, budgets rising
+                 protocol:str,
+                 metric:str='accuracy', # a share
+                 tolerance:float=.005, # as for `plateaued`
+                )->Table:
+    "Mean of each contestant at each budget over the seeds that have all of them, and whether the last step still gains, or loses: then the longer budget is too long. Without such runs the table says so."
+    rows = []
+    for name, techniques in contestants.items():
+        runs = [{r['seed']: r[metric] for r in board.by_technique(protocol, metric).get(t, [])} for t in techniques.values()]
+        if not (seeds := sorted(set.intersection(*map(set, runs)))): continue
+        acc = [[r[s] for s in seeds] for r in runs]
+        rows.append({'contestant': name, 'n': len(seeds), **{f'{b}, %': 100*float(np.mean(a)) for b, a in zip(techniques, acc)}, 'last step, points': 100*(last := float(np.mean(acc[-1])-np.mean(acc[-2]))), f'plateau (within {100*tolerance:g})': 'falls' if last < -tolerance else 'yes' if plateaued(list(techniques), acc, tolerance) else 'no'})
+    return Table(rows, caption=f'{metric.replace("_", " ")}; {protocol}' if rows else 'The budgets were not run yet.')

@@ -40,6 +40,8 @@ def test_a_tutorial_run_tells_what_it_should():
     train, test = load_dataset('fashion_mnist', 'train')[range(130)], load_dataset('fashion_mnist', 'test')[range(50)]
     a, b = (tutorial_run('ResNet-18', train, test, seed=1, size=32) for _ in range(2))
     assert a['steps'] == 3 and 0 <= a['accuracy'] <= 1 and a['losses'] == b['losses'] # a seed makes it repeatable
+    c = tutorial_run('ResNet-18', train, test, seed=1, size=32, channels_last=True)
+    assert abs(a['losses'][0] - c['losses'][0]) < 1e-3 and c['memory_format'] == 'channels_last' != a['memory_format'] # the same sums, but for rounding
     assert abs(a['losses'][0] - np.log(10)) < 1 and a['params'] == 11181642
 
 

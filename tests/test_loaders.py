@@ -95,6 +95,28 @@ def test_a_look_at_the_validation_set_does_not_disturb_the_training_draws():
     assert not torch.equal(plain.encodes(x), plain.encodes(x))
 
 
+def test_a_picture_that_comes_twice_is_augmented_in_two_ways_the_same_everywhere_and_labels_stay_with_their_pictures():
+    from fastcore.test import expect_fail
+    from imgopt_nb.augmentation import op
+    from imgopt_nb.datasets import load_dataset
+    part = load_dataset('fashion_mnist', 'train')[range(20)]
+    def three_often(rng, n): return rng.permutation(np.r_[np.arange(n-10), [3]*10])
+    passes = {}
+    for where, workers in (('device', 0), ('batch', 0), ('item', 0), ('item', 2)):
+        dl = make_dls(part, part, bs=5, augment=[op('rotate', angle=(-40, 40))], where=where, workers=workers, stats=(0, 1), device='cpu').train
+        dl.draw = three_often
+        for loader in (dl, dl.new()): # a copy draws alike, whatever the original has been through
+            got = [torch.cat(t) for t in zip(*[(255*x.as_subclass(torch.Tensor), y.as_subclass(torch.Tensor)) for x, y in loader])]
+            passes[where, workers, loader is dl] = got
+            assert torch.equal(got[0], passes[where, workers, True][0]) and (got[0]-passes['device', 0, True][0]).abs().max() <= 2.01 and torch.equal(got[1], passes['device', 0, True][1])
+    x, y = passes['device', 0, True]
+    threes = x[torch.from_numpy(three_often(np.random.default_rng([0, 0]), 20)) == 3]
+    assert len(threes) == 11 and all((a-b).abs().max() > 10 for i, a in enumerate(threes) for b in threes[:i]) and set(y.tolist()) <= set(part.labels.tolist())
+    for draw, words in ((lambda rng, n: np.arange(n-1), '19 were drawn'), (lambda rng, n: np.full(n, n), 'from 0 to 19')):
+        dl.draw = draw
+        with expect_fail(ValueError, words): list(dl)
+
+
 def test_the_order_is_a_permutation_and_follows_from_seed_and_epoch():
     from imgopt_nb.datasets import ImageSet
     images = ImageSet(np.arange(40, dtype=np.uint8)[:, None, None].repeat(4, 1).repeat(4, 2)*5, np.arange(40) % 4, list('abcd'))

@@ -2,18 +2,34 @@
 from fastcore.test import expect_fail
 from functools import partial
 from imgopt_nb.crossentropy import CrossEntropy
+from imgopt_nb.crossentropy import Loss
+from imgopt_nb.datasets import ImageSet
 from imgopt_nb.exercises import grade
 from imgopt_nb.imbalance import FocalLoss
 from imgopt_nb.robust import GeneralizedCrossEntropy
 from imgopt_nb.robust import MeanAbsoluteError
 from imgopt_nb.robust import SymmetricCrossEntropy
+from torch import nn
 import numpy as np
 import torch
 import torch.nn.functional as F
-from imgopt_nb.losses import AdditiveMargin, PLAIN, PolyLoss, loss_curves, loss_findings, loss_view, plain_run, plain_sets
+from imgopt_nb.losses import AdditiveMargin, CosineHead, PLAIN, PolyLoss, QUESTIONS, Scaled, loss_curves, loss_findings, loss_view, plain_run, plain_sets, trained_plain
 
 
-def test_the_ten_questions_find_what_is_wrong_and_nothing_in_the_losses_of_this_chapter():
+def test_cosines_keep_their_digits_under_autocast_and_features_of_length_zero_have_a_finite_gradient():
+    torch.manual_seed(0)
+    head, x = CosineHead(6, 4), torch.randn(9, 6)
+    exact = head(x)
+    with torch.autocast('cpu', torch.bfloat16): assert torch.equal(head(x), exact) and head(x.bfloat16()).dtype == torch.float32
+    assert exact.abs().max() <= 1+1e-6 and torch.allclose(head(torch.full((1, 6), .5)*head.weight[:1]*2), F.normalize(head.weight[:1], dim=1) @ F.normalize(head.weight, dim=1).T, atol=1e-5)
+    nothing = torch.zeros(2, 6, requires_grad=True)
+    loss = AdditiveMargin()(head(nothing), torch.tensor([0, 1]))
+    loss.backward()
+    assert loss.isfinite() and nothing.grad.abs().max() < 2000
+    with expect_fail(ValueError, '(N, 6)'): head(torch.randn(2, 5))
+
+
+def test_the_questions_find_what_is_wrong_and_nothing_in_the_losses_of_this_chapter():
     from functools import partial
     for make in (CrossEntropy, partial(CrossEntropy, .1), FocalLoss, partial(FocalLoss, .5), MeanAbsoluteError, GeneralizedCrossEntropy, SymmetricCrossEntropy, PolyLoss): assert loss_findings(make) == [], make
     assert loss_findings(AdditiveMargin, to_logits=torch.tanh) == []
@@ -26,8 +42,15 @@ def test_the_ten_questions_find_what_is_wrong_and_nothing_in_the_losses_of_this_
             if self.how == 'half' and z.dtype == torch.float16: return F.cross_entropy(z, y, reduction=self.reduction)
             if self.how == 'overflow': return F.nll_loss((F.softmax(z, 1)).log(), y, reduction=self.reduction)
             if self.how == 'gradient': return super().forward(z.detach() + (z-z.detach())*2, y)
+            if self.how == 'label': y = torch.where(y == self.ignore_index, y, 0*y)
+            if self.how == 'sign': z = -z
+            if self.how == 'ignored' and self.reduction != 'mean': self.ignore_index, y = -100, y.clamp(min=0)
             return super().forward(z, y)*(2 if self.how == 'mean' and self.reduction == 'mean' else 1)
-    for how, words in (('companions', 'companions'), ('half', 'half precision'), ('overflow', 'no number'), ('gradient', 'gradcheck'), ('mean', 'mean of')): assert any(words in f for f in loss_findings(partial(Wrong, how))), how
+    expected = dict(companions='companions', half='half precision', overflow='no number', gradient='gradcheck', mean='mean of', label='does not matter', sign='the sign', ignored='loss of their own')
+    for how, words in expected.items(): assert any(words in f for f in loss_findings(partial(Wrong, how))), how
+    assert [len(loss_findings(partial(Wrong, how))) for how in ('half', 'gradient', 'sign', 'ignored', 'mean')] == [1]*5 # and nothing else
+    assert loss_findings(nn.CrossEntropyLoss) in ([], ['half precision is not computed in float32']) # as torch has it
+    assert loss_findings(lambda **kw: None) == [f'{len(QUESTIONS)} questions end in TypeError: \'NoneType\' object is not callable'] # said once
 
 
 def test_the_lab_s_curves_are_those_of_the_losses():
@@ -39,43 +62,70 @@ def test_the_lab_s_curves_are_those_of_the_losses():
         theirs = loss(reduction='none')(z, zero)
         assert np.allclose(value, theirs.detach().numpy(), atol=1e-6) and np.allclose(pull, -torch.autograd.grad(theirs.sum(), z)[0][:, 0].numpy(), atol=1e-6)
     assert (loss_curves(smoothing=.1)[2][-3:] < 0).all() and (loss_curves()[2] > 0).all() and (loss_curves(margin=.2)[1] > loss_curves()[1]).all()
+    p, value, pull = loss_curves(margin=.2) # the margin acts on logits over a scale of 16
+    z = z_of(p).requires_grad_()
+    theirs = F.cross_entropy(z - 16*.2*F.one_hot(zero, 10), zero, reduction='none')
+    assert np.allclose(value, theirs.detach().numpy(), atol=1e-6) and np.allclose(pull, -torch.autograd.grad(theirs.sum(), z)[0][:, 0].numpy(), atol=1e-6)
     for bad in (dict(gamma=-1), dict(smoothing=1.), dict(q=2.), dict(classes=1)):
         with expect_fail(ValueError, 'gamma, margin'): loss_curves(**bad)
 
 
-def test_every_contestant_trains_and_a_cosine_network_is_measured_by_scaled_cosines():
+def test_every_contestant_trains_with_its_own_loss_other_pictures_choose_and_a_cosine_network_is_measured_by_scaled_cosines():
     train, valid, test = plain_sets(1)
     assert not np.array_equal(train.pictures, plain_sets(2)[0].pictures) and len(train) == 3000
+    small, part = train[range(200)], (valid[range(300)], test[range(300)])
+    nets = {}
     for name, settings in PLAIN.items():
-        run = plain_run(settings[:1], train[range(200)], valid[range(100)], test[range(100)], epochs=1)
-        assert 0 <= run['accuracy'] <= 1 and run['loss'] < 20 and 1/10 <= run['confidence'] <= 1, name
+        assert len(settings) == 6 and len({str(s) for s in settings}) == 6
+        nets[name] = trained_plain(settings[-1], small, 2)
+    first = lambda net: (net.net if isinstance(net, Scaled) else net).state_dict()['0.0.weight']
+    others = [first(trained_plain(s, small, 2)) for s in (dict(rate=.1), dict(rate=.02, again=1), dict(rate=.1, loss=CrossEntropy, smoothing=.05), dict(rate=.1, loss=AdditiveMargin, margin=.05), dict(rate=.1, loss=AdditiveMargin, margin=0., scale=8.))]
+    all_of = [first(n) for n in nets.values()] + others
+    same = [(i, j) for i, a in enumerate(all_of) for j, b in enumerate(all_of[:i]) if torch.equal(a, b)]
+    assert same == [], same # every knob, the initial weights among them, changes what is learned
+    cosines = nets['cosine head, margin']
+    x = torch.randn(8, 1, 28, 28)
+    assert isinstance(cosines, Scaled) and cosines.scale == AdditiveMargin().scale and torch.equal(cosines.eval()(x), 16*cosines.net(x)) and cosines.net(x).abs().max() <= 1+1e-5
+    wrong = ImageSet(part[0].pictures, (part[0].labels+1) % 10, part[0].classes) # rewards being wrong
+    pair = [dict(rate=1e-5), dict(rate=.05)]
+    run, perverse = plain_run(pair, train, *part, epochs=1), plain_run(pair, train, wrong, part[1], epochs=1)
+    assert run['setting'] == pair[1] and perverse['setting'] == pair[0] and abs(run['too_sure'] - run['confidence'] + run['accuracy']) < .005 and abs(run['tried'][1]['test'] - run['accuracy']) < .005
     assert loss_view().shape == (260, 720, 3) and not np.array_equal(loss_view(), loss_view(gamma=1.))
 
 
 def test_typical_mistakes_with_squares_and_angles_get_their_hints():
     from imgopt_nb.exercises import grade
-    def mean_of_classes(z, y): return ((F.softmax(z, 1)-F.one_hot(y, 4))**2).mean(1)
-    def of_logits(z, y): return ((z-F.one_hot(y, 4))**2).sum(1)
-    def label_only(z, y): return (1-F.softmax(z, 1).gather(1, y[:, None])[:, 0])**2
-    def all_at_once(z, y): return ((F.softmax(z, 1)-F.one_hot(y, 4))**2).sum()
+    def loss_with(of): # of: (z, y) → one number for each row
+        class Theirs(Loss):
+            def each(self, z, y): return of(z, y)
+        return Theirs
+    mean_of_classes = loss_with(lambda z, y: ((F.softmax(z, 1)-F.one_hot(y, z.shape[1]))**2).mean(1))
+    of_logits = loss_with(lambda z, y: ((z-F.one_hot(y, z.shape[1]))**2).sum(1))
+    label_only = loss_with(lambda z, y: (1-F.softmax(z, 1).gather(1, y[:, None])[:, 0])**2)
+    weightless = loss_with(lambda z, y: ((F.softmax(z, 1)-F.one_hot(y, z.shape[1]))**2).sum(1))
+    class Detached(Loss):
+        def each(self, z, y): return ((F.softmax(z.detach(), 1)+0*z-F.one_hot(y, z.shape[1]))**2).sum(1)*self.of_class(z, y)
+    def frameless(weight=None, ignore_index=-100, reduction='mean'): return lambda z, y: ((F.softmax(z, 1)-F.one_hot(y, z.shape[1]))**2).sum()
     def margin_off(c, y, m, s): return F.cross_entropy(s*(c-m*F.one_hot(y, 4)), y)
     def nearer(c, y, m, s): return F.cross_entropy(s*torch.cos(torch.acos(c)-m*F.one_hot(y, 4)), y)
     def for_all(c, y, m, s): return F.cross_entropy(s*torch.cos(torch.acos(c)+m), y)
+    def cut_off(c, y, m, s): return F.cross_entropy(s*torch.cos(torch.acos(c.detach())+m*F.one_hot(y, 4)), y)
     def unscaled(c, y, m, s): return F.cross_entropy(torch.cos(torch.acos(c)+m*F.one_hot(y, 4)), y)
-    for number, mistake, hint in [('6.7', mean_of_classes, 'costs 2'), ('6.7', of_logits, 'softmax first'), ('6.7', label_only, 'wrong classes'), ('6.7', all_at_once, 'axis 1'), ('6.8', margin_off, 'not cos'), ('6.8', nearer, 'θ + m'), ('6.8', unscaled, 'before the softmax')]:
+    for number, mistake, hint in [('6.7', mean_of_classes, 'costs 2'), ('6.7', of_logits, 'softmax first'), ('6.7', label_only, 'wrong classes'), ('6.7', frameless, 'axis 1'), ('6.7', weightless, 'of_class'), ('6.7', Detached, 'detached'), ('6.8', for_all, 'one-hot'), ('6.8', cut_off, 'no detach'), ('6.8', margin_off, 'not cos'), ('6.8', nearer, 'θ + m'), ('6.8', unscaled, 'before the softmax')]:
         found = [grade(number, mistake, seed=s) for s in range(4)]
         assert any(g.status == 'wrong' and hint in g.hint for g in found), (number, mistake, found)
-    assert grade('6.8', for_all, seed=0).status == 'wrong'
 
 
-def brier(z, y):
-    "Squared distance between probabilities and label, one number for each row."
+def brier_loss(weight=None, ignore_index=-100, reduction='mean'):
+    "A `Loss`: squared distance between probabilities and label."
     raise NotImplementedError
 
-def brier_solution(z, y): return ((F.softmax(z, 1) - F.one_hot(y, z.shape[1]))**2).sum(1)
+class Brier(Loss):
+    def each(self, z, y): return ((F.softmax(z, 1) - F.one_hot(y, z.shape[1]))**2).sum(1)*self.of_class(z, y)
+def brier_solution(weight=None, ignore_index=-100, reduction='mean'): return Brier(weight, ignore_index, reduction)
 
 def test_exercise_6_7():
-    assert grade('6.7', brier).status == 'todo'
+    assert grade('6.7', brier_loss).status == 'todo'
     for seed in range(10): assert grade('6.7', brier_solution, seed=seed).passed, grade('6.7', brier_solution, seed=seed).text
 
 

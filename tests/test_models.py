@@ -120,24 +120,32 @@ def test_a_network_can_be_trained_for_a_time():
 
 def test_typical_mistakes_with_blocks_get_their_hints():
     from imgopt_nb.exercises import grade
-    def upside_down(k, c, d, size): return 1/(1/d + 1/k**2)
-    def only_depthwise(k, c, d, size): return 1/d
-    def only_pointwise(k, c, d, size): return 1/k**2
+    def counted(layers, c, size): return count_macs(nn.Sequential(*layers), (c, size, size))
+    def parts_of(k, c, d, stride): return nn.Conv2d(c, d, 1, bias=False), nn.Conv2d(d, d, k, stride, k//2, groups=d, bias=False), nn.Conv2d(c, d, k, stride, k//2, bias=False)
+    def upside_down(k, c, d, size, stride):
+        one, depthwise, dense = parts_of(k, c, d, stride)
+        return counted([dense], c, size)/counted([one, depthwise], c, size)
+    def only_depthwise(k, c, d, size, stride): return 1/c
+    def only_pointwise(k, c, d, size, stride):
+        one, _, dense = parts_of(k, c, d, stride)
+        return counted([one], c, size)/counted([dense], c, size)
+    def by_formula(k, c, d, size, stride): return 1/d + 1/k**2
+    def stride_first(k, c, d, size, stride): return 1/c + 1/k**2
     def no_relu(x, w1, w2): return x*(x.mean((2, 3)) @ w1.T @ w2.T).sigmoid()[..., None, None]
     def no_sigmoid(x, w1, w2): return x*((x.mean((2, 3)) @ w1.T).relu() @ w2.T)[..., None, None]
     def no_mean(x, w1, w2): return x*torch.einsum('cd,ndhw->nchw', w2 @ w1, x).sigmoid()
-    for number, mistake, hint in [('3.5', upside_down, 'wrong way'), ('3.5', only_depthwise, '1 × 1'), ('3.5', only_pointwise, 'depthwise'), ('3.6', no_relu, 'ReLU'), ('3.6', no_sigmoid, 'sigmoid'), ('3.6', no_mean, 'average')]:
+    for number, mistake, hint in [('3.5', upside_down, 'wrong way'), ('3.5', only_depthwise, '1 × 1'), ('3.5', only_pointwise, 'depthwise'), ('3.5', by_formula, 'comes first'), ('3.5', stride_first, 'after it'), ('3.6', no_relu, 'ReLU'), ('3.6', no_sigmoid, 'sigmoid'), ('3.6', no_mean, 'average')]:
         found = [grade(number, mistake, seed=s) for s in range(3)]
         assert any(g.status == 'wrong' and hint in g.hint for g in found), (number, mistake.__name__, found)
 
 
-def separable_share(k, c, d, size):
-    "Multiply–adds of a depthwise-separable convolution, as a share of a dense one's."
+def separable_share(k, c, d, size, stride):
+    "Multiply–adds of 1 × 1, then depthwise with the stride, as a share of a dense convolution's."
     raise NotImplementedError
 
-def separable_share_solution(k, c, d, size):
-    dense = nn.Conv2d(c, d, k, padding=k//2, bias=False)
-    apart = nn.Sequential(nn.Conv2d(c, c, k, padding=k//2, groups=c, bias=False), nn.Conv2d(c, d, 1, bias=False))
+def separable_share_solution(k, c, d, size, stride):
+    dense = nn.Conv2d(c, d, k, stride, k//2, bias=False)
+    apart = nn.Sequential(nn.Conv2d(c, d, 1, bias=False), nn.Conv2d(d, d, k, stride, k//2, groups=d, bias=False))
     return count_macs(apart, (c, size, size))/count_macs(dense, (c, size, size))
 
 def test_exercise_3_5():

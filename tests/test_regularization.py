@@ -14,7 +14,7 @@ from imgopt_nb.training import make_learner
 import numpy as np
 import torch
 import torch.nn.functional as F
-from imgopt_nb.regularization import DEEP, EarlyStopping, Patience, SETTINGS, accuracy_and_loss, chosen_run, deep_net, grid, optimizer_for, regularized_net, small_sets, split_groups, train_setting
+from imgopt_nb.regularization import DEEP, EarlyStopping, Patience, SETTINGS, accuracy_and_loss, best_of, chosen_run, chosen_table, deep_net, grid, optimizer_for, regularized_net, small_sets, split_groups, strength_table, train_setting
 
 
 def test_patience_counts_looks_without_improvement_in_both_directions_and_nan_is_none():
@@ -120,6 +120,29 @@ def test_every_network_of_the_experiment_trains_a_step_and_gives_ten_logits_with
     assert spread[0] > 3*spread[1] # signals keep their size with the one, shrink with the other
     for bad in ('instance', None):
         with expect_fail(ValueError, 'no normalisation'): regularized_net(bad)
+
+
+def test_the_best_setting_is_the_best_on_the_choosing_pictures_and_never_one_that_diverged_or_has_no_number():
+    from types import SimpleNamespace
+    from fastcore.test import expect_fail
+    def choose(*values): # pairs of (valid, diverged)
+        net, found = best_of([dict(k=k) for k in range(len(values))], lambda s: SimpleNamespace(k=s['k'], diverged=values[s['k']][1]), lambda net: dict(valid=values[net.k][0], test=-values[net.k][0]))
+        assert found['setting'] == dict(k=net.k) and [t['test'] for t in found['tried']][1:] == [-v for v, _ in values][1:] and [t['diverged'] for t in found['tried']] == [d for _, d in values]
+        return net.k
+    assert choose((.1, False), (.5, False), (.4, False)) == 1 and choose((.9, True), (.2, False)) == 1 and choose((float('nan'), False), (.1, False)) == 1 and choose((.9, True), (.8, True)) == 0
+    with expect_fail(ValueError, 'no settings'): best_of([], None, None)
+
+
+def test_chosen_settings_show_where_a_list_was_too_short():
+    some = {'a': [dict(setting=dict(rate=r, wd=w)) for r, w in ((.1, 1.), (.1, 1.), (.05, 2.))]}
+    table = chosen_table(some, {'a': grid(rate=(.02, .05, .1), wd=(1., 2.), norm='none'), 'b': grid(rate=(1., 2.))})
+    assert len(table) == 1 and table.rows[0] == {'technique': 'a', 'varied': 'rate / wd', 'chosen by each seed': '0.1 / 1, 0.1 / 1, 0.05 / 2', 'most at an end of the list': 'rate 0.1'}
+    assert repr(chosen_table({}, {'b': grid(rate=(1., 2.))})) == 'Not run yet.' == repr(strength_table({}, {'b': grid(rate=1., wd=(1., 2.))}))
+    def tried(wd, rate, valid, test, diverged=False): return dict(setting=dict(rate=rate, wd=wd), valid=valid, test=test, diverged=diverged)
+    some = {'b': [dict(tried=[tried(1., .1, .5, .7), tried(1., .2, .6, .8)])], 'a': [dict(tried=[tried(1., .1, .5, .3), tried(1., .2, .6, .4), tried(2., .1, .9, .9, True), tried(2., .2, .2, .1)]), dict(tried=[tried(1., .1, .8, .6), tried(2., .1, .1, None)])]}
+    first, second, third = strength_table(some, {'a': grid(rate=(.1, .2), wd=(1., 2.)), 'b': grid(rate=(.1, .2), wd=1.)}).rows
+    assert third == {'technique': 'b', 'strength': '–', 'n': 1, 'test, %': '80.00'}
+    assert first == {'technique': 'a', 'strength': 'wd 1', 'n': 2, 'test, %': '50.00 ± 14.14'} and second == {'technique': 'a', 'strength': 'wd 2', 'n': 1, 'test, %': '10.00'}
 
 
 def test_settings_train_choose_by_other_pictures_than_they_are_tested_on_and_spare_biases():

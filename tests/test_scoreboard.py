@@ -131,7 +131,19 @@ def test_a_list_of_verdicts_says_what_was_not_run_and_never_mixes_protocols():
     assert [r['seed'] for r in board.by_technique('p')['a']] == [0, 1, 2, 3, 4, 5] and len(board.by_technique('p', 'accuracy')['a']) == 5 and list(board.by_technique('p')) == ['b', 'a']
     lines = repr(board.verdicts([('a', 'b'), ('a', 'c')])).split('\n')
     assert lines == [f"- {board.compare('a', 'b').text}", '- a against c: not run yet']
+    board.add('d', 'p', 9, accuracy=.5)
+    assert repr(board.verdicts([('a', 'd')], 'p')) == '- a against d: not run yet' # no seed in common
+    assert repr(board.verdicts([('a', 'b')]*6, 'p')).endswith('6 intervals of 95%: if nothing differed, 0.3 of them would still be expected to leave zero out.')
     board.add('a', 'q', 0, accuracy=.1)
     with expect_fail(ValueError, 'protocol'): board.by_technique()
     with expect_fail(ValueError, 'protocol'): board.verdicts([('a', 'b')])
     assert board.by_technique('nothing') == {}
+
+
+def test_shares_are_shown_in_hundredths_with_what_is_missing_left_out():
+    board = Scoreboard()
+    assert repr(board.points(['a'], {'x': 'accuracy'})) == 'Not run yet.'
+    for s, (acc, ece) in enumerate(((.8, .02), (.9, None), (.85, None))): board.add('a', 'p', s, accuracy=acc, ece=ece)
+    board.add('b', 'p', 0, accuracy=.5)
+    table = board.points(['b', 'none', 'a'], {'accuracy, %': 'accuracy', 'ECE': 'ece', 'gap': 'gap'}, 'p', 2)
+    assert table.rows == [{'technique': 'b', 'n': 1, 'accuracy, %': '50.00', 'ECE': '–', 'gap': '–'}, {'technique': 'a', 'n': 3, 'accuracy, %': '85.00 ± 5.00', 'ECE': '2.00', 'gap': '–'}]

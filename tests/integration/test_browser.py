@@ -233,6 +233,7 @@ SHOWN = '\n'.join(['import cv2, numpy', 'from imgopt_nb.trials import augmentati
 LABS = {
     'boundary': ('from imgopt_nb.penalties import boundary_lab', 'boundary_lab()', 'L2 decay', None),
     'loss': ('from imgopt_nb.losses import loss_lab', 'loss_lab()', 'q (0: log)', None),
+    'neighbour': ('from imgopt_nb.features import neighbour_lab\nfrom imgopt_nb.datasets import load_dataset\n', 'neighbour_lab(load_dataset("emoji10")[:1900:38], size=64, source=\'load_dataset("emoji10")[:1900:38]\')', 'neighbours', None),
     'valley': ('from imgopt_nb.optimizers import valley_lab', 'valley_lab()', 'steepness', ('rule', 'Adam')),
     'augmentation': ('from imgopt_nb.trials import augmentation_lab', 'augmentation_lab()', 'angle', ('flip', 'vertical'), SHOWN),
     'policy': ('from imgopt_nb.trials import policy_lab', 'policy_lab(seconds=3)', 'how much', ('policy', 'turn and shear')),
