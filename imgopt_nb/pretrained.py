@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['LITE0', 'NAMED', 'as_channels', 'SCALES', 'LUMA', 'sha256_of', 'verified', 'load_in_order', 'Normalized',
-           'last_linear', 'new_head', 'seeing', 'features_of', 'reachable', 'from_the_net', 'hub_offline', 'pretrained',
-           'photographs', 'first_conv', 'with_filters', 'grey_model', 'colour_filters', 'check_absorb', 'check_border']
+           'last_linear', 'new_head', 'seeing', 'features_of', 'reachable', 'of_timm', 'architecture', 'from_the_net',
+           'hub_offline', 'pretrained', 'untrained', 'classifier_of', 'photographs', 'first_conv', 'with_filters',
+           'grey_model', 'colour_filters', 'check_absorb', 'check_border']
 
 # %% ../nbs/07a_pretrained.ipynb #46140f47
 import contextlib, copy, hashlib, io, os, socket
@@ -63,8 +64,11 @@ class Normalized(nn.Module):
 
 # %% ../nbs/07a_pretrained.ipynb #5765fea5
 def last_linear(net:nn.Module)->tuple: # (name, layer)
-    "The last linear layer. Raises `ValueError` when there is none."
-    found = [(n, m) for n, m in net.named_modules() if isinstance(m, nn.Linear)]
+    "The linear layer that tells classes apart: the one that timm's networks name, else the last one. Raises `ValueError` when there is none, or more than one."
+    inner = net.net if isinstance(net, Normalized) else net
+    named = inner.get_classifier() if hasattr(inner, 'get_classifier') else None
+    if isinstance(named, tuple): raise ValueError(f'{type(inner).__name__} has {len(named)} last layers; this course takes networks with one')
+    found = [(n, m) for n, m in net.named_modules() if isinstance(m, nn.Linear) and named in (None, m)]
     if not found: raise ValueError(f'{type(net).__name__} has no linear layer to replace')
     return found[-1]
 
@@ -101,20 +105,31 @@ def reachable(host:str, seconds:float=3.)->bool:
         with socket.create_connection((host, 443), seconds): return True
     except OSError: return False
 
+def of_timm(name:str)->bool:
+    "Is it one of timm's networks? Raises `ValueError` when torchvision does not know it either."
+    import timm, torchvision
+    if name in timm.list_models(pretrained=True) or name in timm.list_pretrained(): return True
+    if name.removeprefix('torchvision/') in torchvision.models.list_models(module=torchvision.models): return False
+    raise ValueError(f"there is no classifier {name!r} with weights; 'efficientnet_lite0' works offline, timm.list_pretrained() and torchvision.models.list_models(module=torchvision.models) name others")
+
+def architecture(name:str, weights:bool=False)->tuple: # (network, mean, std of its inputs)
+    "The network and its scale, without weights or with those of its cache or over the network."
+    import timm, torchvision
+    if name == 'efficientnet_lite0': return timm.create_model('tf_efficientnet_lite0'), (127/255,)*3, (128/255,)*3
+    if of_timm(name):
+        net = timm.create_model(name, pretrained=weights)
+        return net, net.pretrained_cfg['mean'], net.pretrained_cfg['std']
+    theirs = name.removeprefix('torchvision/')
+    stored = torchvision.models.get_model_weights(theirs).DEFAULT
+    net, scale = torchvision.models.get_model(theirs, weights=None), stored.transforms()
+    if weights: net.load_state_dict(stored.get_state_dict(progress=True, check_hash=True, weights_only=True)) # tensors, and nothing that runs
+    return net, scale.mean, scale.std
+
+# %% ../nbs/07a_pretrained.ipynb #bfdfc42d
 def from_the_net(name:str)->tuple: # (network, mean, std)
     "timm's or torchvision's weights, from their cache or over the network. Raises `ValueError` for an unknown name, `RuntimeError` without a network."
-    import timm, torchvision
-    theirs, of_timm = name.removeprefix('torchvision/'), name in timm.list_models(pretrained=True) or name in timm.list_pretrained()
-    if not of_timm and theirs not in torchvision.models.list_models(module=torchvision.models): raise ValueError(f"there is no classifier {name!r} with weights; 'efficientnet_lite0' works offline, timm.list_pretrained() and torchvision.models.list_models(module=torchvision.models) name others")
-    def load():
-        if of_timm:
-            net = timm.create_model(name, pretrained=True)
-            return net, net.pretrained_cfg['mean'], net.pretrained_cfg['std']
-        weights = torchvision.models.get_model_weights(theirs).DEFAULT
-        net, scale = torchvision.models.get_model(theirs, weights=None), weights.transforms()
-        net.load_state_dict(weights.get_state_dict(progress=True, check_hash=True, weights_only=True)) # tensors, and nothing that runs
-        return net, scale.mean, scale.std
-    host = 'huggingface.co' if of_timm else 'download.pytorch.org'
+    host = 'huggingface.co' if of_timm(name) else 'download.pytorch.org'
+    load = lambda: architecture(name, weights=True)
     try:
         if reachable(host): return load()
         with hub_offline(), contextlib.redirect_stdout(io.StringIO()): return load() # from the cache; torch announces downloads before it tries
@@ -133,18 +148,24 @@ def hub_offline():
 
 # %% ../nbs/07a_pretrained.ipynb #9e6068d7
 def pretrained(name:str='efficientnet_lite0', # works offline; others of timm, or 'torchvision/...', over a network
-               n_classes:int=1000,            # other numbers get a new last layer
+               n_classes:int=None,            # a new last layer for so many; by default that of the weights, 1,000 for ImageNet's
                in_channels:int=3,             # 1 for grey pictures
               )->Normalized:                  # (N, in_channels, H, W) from 0 to 1 → (N, n_classes), in evaluation mode
     "ImageNet weights with the scale of their inputs inside. Raises `ValueError` for unknown names, damaged files and numbers that make no sense, `RuntimeError` when weights are neither here nor within reach."
     if in_channels not in (1, 3): raise ValueError(f'pictures are grey (1) or in colour (3), got in_channels={in_channels}')
-    if name == 'efficientnet_lite0':
-        import timm
-        net = load_in_order(timm.create_model('tf_efficientnet_lite0'), torch.load(verified(lite0_file(), LITE0), map_location='cpu', weights_only=True))
-        mean, std = (127/255,)*3, (128/255,)*3
-    else: net, mean, std = from_the_net(name)
-    if n_classes != last_linear(net)[1].out_features: new_head(net, n_classes)
-    model = grey_model(Normalized(net, mean, std)) if in_channels == 1 else Normalized(net, mean, std)
+    net, mean, std = architecture(name) if name == 'efficientnet_lite0' else from_the_net(name)
+    if name == 'efficientnet_lite0': load_in_order(net, torch.load(verified(lite0_file(), LITE0), map_location='cpu', weights_only=True))
+    return classifier_of(name, net, mean, std, n_classes, in_channels)
+
+def untrained(name:str='efficientnet_lite0', n_classes:int=None, in_channels:int=3)->Normalized: # as for `pretrained`
+    "The same with random weights; needs no network. Raises `ValueError` for unknown names."
+    return classifier_of(name, *architecture(name), n_classes, in_channels)
+
+def classifier_of(name, net, mean, std, n_classes, in_channels)->Normalized:
+    "The network behind its scale, for so many classes and channels."
+    if n_classes and n_classes != last_linear(net)[1].out_features: new_head(net, n_classes)
+    model = Normalized(net, mean, std)
+    if in_channels == 1: model = grey_model(model)
     model.name = name
     return model.eval()
 

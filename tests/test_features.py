@@ -40,8 +40,16 @@ def test_kept_features_are_found_again_and_any_change_of_picture_size_or_weight_
         with torch.no_grad(): small.conv.bias[0] += 1
         changed, n = calls(size=32)
         assert n > 0 and np.allclose(changed[:, 0], first[:, 0]+1, atol=1e-5) and not list(Path(d).glob('*.part'))
+        with torch.no_grad(): small.last.weight[0] += 1 # what comes after the features changes nothing,
+        assert calls(size=32)[1] == 0
+        small.last = nn.Linear(5, 7)
+        assert calls(size=32)[1] == 0
+        small.conv.stride = (2, 2) # but the structure below does
+        assert calls(size=32)[1] > 0
+        small.conv.stride = (1, 1)
         assert np.allclose(extract_features(small, some, 32, batch=7, cache=False), changed, atol=1e-5)
     with expect_fail(ValueError, 'no pictures'): extract_features(small, some[range(0)])
+    with expect_fail(ValueError, '(2, 62, 62)'): extract_features(nn.Sequential(nn.Conv2d(3, 2, 3), nn.Linear(62, 3)), some, 64, cache=False)
 
 
 def test_damaged_features_are_reported_and_computed_again_and_a_folder_that_cannot_be_written_to_is_no_error():
@@ -142,7 +150,8 @@ def test_typical_mistakes_with_features_get_their_hints():
     def itself(f, labels, groups): return share(np.zeros((len(f),)*2, bool), f, labels)
     def its_group(f, labels, groups): return share(np.eye(len(f), dtype=bool), f, labels)
     def by_product(f, labels, groups): return (labels[np.where(groups[:, None] == groups, -np.inf, f @ f.T).argmax(1)] == labels).mean()
-    for number, mistake, hint in [('7.3', forgets, 'bias'), ('7.3', unscaled_mean, 'm/s'), ('7.3', multiplies, 'W/s'), ('7.4', itself, 'itself'), ('7.4', its_group, 'whole group'), ('7.4', by_product, 'lengths')]:
+    def by_distance(f, labels, groups): return (labels[np.where(groups[:, None] == groups, np.inf, ((f[:, None]-f)**2).sum(-1)).argmin(1)] == labels).mean()
+    for number, mistake, hint in [('7.3', forgets, 'bias'), ('7.3', unscaled_mean, 'm/s'), ('7.3', multiplies, 'W/s'), ('7.4', itself, 'itself'), ('7.4', its_group, 'whole group'), ('7.4', by_product, 'lengths'), ('7.4', by_distance, 'lengths')]:
         found = [grade(number, mistake, seed=s) for s in range(6)]
         assert any(g.status == 'wrong' and hint in g.hint for g in found), (number, mistake.__name__, found)
 

@@ -4,7 +4,7 @@ from imgopt_nb.exercises import grade
 from torch import nn
 import torch
 import torch.nn.functional as F
-from imgopt_nb.pretrained import NAMED, Normalized, colour_filters, features_of, first_conv, grey_model, load_in_order, new_head, photographs, pretrained, sha256_of, verified
+from imgopt_nb.pretrained import NAMED, Normalized, colour_filters, features_of, first_conv, grey_model, last_linear, load_in_order, new_head, photographs, pretrained, sha256_of, untrained, verified
 
 
 def test_a_file_is_taken_only_with_its_own_fingerprint():
@@ -36,6 +36,23 @@ def test_weights_of_another_architecture_are_refused_and_change_nothing():
     assert torch.equal(one[0].weight, before)
 
 
+def test_the_last_layer_is_the_one_that_tells_classes_apart():
+    from fastcore.test import expect_fail
+    class Heads(nn.Module):
+        def __init__(self, two):
+            super().__init__()
+            self.head, self.extra, self.two = nn.Linear(4, 3), nn.Linear(4, 9), two
+        def get_classifier(self): return (self.head, self.extra) if self.two else self.head
+        def forward(self, x): return self.head(x) + 0*self.extra(x).sum()
+    assert last_linear(Heads(False))[0] == 'head' and last_linear(Normalized(Heads(False), [.5]*3, [.2]*3))[0] == 'net.head'
+    assert new_head(Heads(False), 5).head.out_features == 5 and features_of(Heads(False), torch.ones(2, 4)).shape == (2, 4)
+    with expect_fail(ValueError, '2 last layers'): last_linear(Heads(True))
+    import timm
+    for name in ('convnext_atto', 'vit_tiny_patch16_224', 'resnet18'):
+        net = timm.create_model(name)
+        assert last_linear(net)[1] is net.get_classifier() and features_of(net.eval(), torch.rand(1, 3, 224, 224)).shape == (1, last_linear(net)[1].in_features)
+
+
 def test_photographs_are_what_they_are():
     import torch, numpy as np
     net, photos = pretrained(), photographs()
@@ -45,6 +62,8 @@ def test_photographs_are_what_they_are():
     assert all(set(NAMED[n]) & set(top[k].tolist()) for k, n in enumerate(photos)) and sum(map(bool, first)) >= 6, first
     assert set(NAMED) == set(photos) and net.training is False and sum(p.numel() for p in net.parameters()) == 4652008
     few = pretrained(n_classes=4)
+    other = untrained(n_classes=4)
+    assert other.name == few.name and {k: v.shape for k, v in other.state_dict().items()} == {k: v.shape for k, v in few.state_dict().items()} and not torch.equal(features_of(other.eval(), x[:2]), features_of(few, x[:2]))
     with torch.no_grad(): out = few(x[:2])
     assert out.shape == (2, 4) and not out.any() and features_of(few, x[:2]).shape == (2, 1280) and torch.equal(features_of(few, x[:2]), features_of(net, x[:2]))
 

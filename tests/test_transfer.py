@@ -2,30 +2,38 @@
 from imgopt_nb.datasets import ImageSet
 from imgopt_nb.datasets import load_dataset
 from imgopt_nb.exercises import grade
-from imgopt_nb.features import concept_folds
 from imgopt_nb.features import extract_features
 from imgopt_nb.features import linear_probe
 from imgopt_nb.models import fast_net
 from imgopt_nb.pretrained import Normalized
 from imgopt_nb.pretrained import last_linear
 from imgopt_nb.pretrained import pretrained
+from imgopt_nb.scoreboard import unpack_bits
 from torch import nn
+import json
 import numpy as np
 import torch
-from imgopt_nb.transfer import Classifier, fine_tune, from_scratch, inner_split, layer_groups, load_classifier, logits_on, probed, put_probe, save_classifier, scored, some_of_each, tuned_further
+from imgopt_nb.transfer import Classifier, best_setting, epochs_for, fine_tune, fold_of, inner_split, layer_groups, load_classifier, logits_on, probed, put_probe, save_classifier, scored, scratch_run, some_of_each, tuned_on, tuned_run
 
 
 def test_groups_hold_every_weight_once_from_the_input_to_the_head():
     import torchvision
     from fastcore.test import expect_fail
-    for net in (pretrained(n_classes=3), fast_net(4, 3, 32), torchvision.models.resnet18(num_classes=5)):
+    import timm
+    for net in (pretrained(n_classes=3), fast_net(4, 3, 32), torchvision.models.resnet18(num_classes=5), timm.create_model('vit_tiny_patch16_224'), timm.create_model('convnext_atto'), torchvision.models.vit_b_16()):
         for n in (1, 2, 4):
             groups = layer_groups(net, n)
             assert len(groups) == n and sorted(id(p) for g in groups for p in g) == sorted(id(p) for p in net.parameters())
             if n > 1: assert [p is q for p, q in zip(groups[-1], last_linear(net)[1].parameters())] == [True, True]
-    first = next(m for m in pretrained().modules() if isinstance(m, nn.Conv2d))
-    net = pretrained()
-    assert layer_groups(net, 4)[0][0] is next(net.parameters())
+    net, vit = pretrained(), timm.create_model('vit_tiny_patch16_224')
+    assert layer_groups(net, 4)[0][0] is next(net.parameters()) and {id(vit.pos_embed), id(vit.cls_token)} <= {id(p) for p in layer_groups(vit, 4)[0]}
+    class Tied(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two, self.last = nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 2)
+            self.two.weight = self.one.weight
+    assert [len(g) for g in layer_groups(Tied(), 3)] == [2, 1, 2] # a weight used twice belongs where it is used first
+    with expect_fail(ValueError, 'cannot be cut into 0'): layer_groups(net, 0)
     with expect_fail(ValueError, 'cannot be cut into 9'): layer_groups(nn.Sequential(nn.Conv2d(3, 3, 1), nn.Flatten(), nn.Linear(3, 2)), 9)
 
 
@@ -42,6 +50,8 @@ def test_fine_tuning_trains_what_it_should_at_the_rates_it_should_and_nothing_el
     assert all(torch.equal(one[k], same[k]) for k in one) # a seed makes it repeatable
     assert not torch.equal(one['net.0.weight'], start['net.0.weight']) and torch.equal(one['net.1.running_mean'], start['net.1.running_mean']) and not torch.equal(after(statistics=True)['net.1.running_mean'], start['net.1.running_mean'])
     gradual = after(gradual=True, epochs=1)
+    new = after(gradual=True, epochs=1, statistics=True) # what is frozen keeps its statistics
+    assert torch.equal(new['net.1.running_mean'], start['net.1.running_mean'])
     assert torch.equal(gradual['net.0.weight'], start['net.0.weight']) and torch.equal(gradual['net.3.weight'], start['net.3.weight']) and not torch.equal(gradual['net.7.weight'], start['net.7.weight'])
     move = lambda s, k: (s[k]-start[k]).abs().mean().item()
     equal, graded = after(ratio=1., epochs=1), after(ratio=.01, epochs=1)
@@ -65,21 +75,55 @@ def test_fine_tuning_trains_what_it_should_at_the_rates_it_should_and_nothing_el
 def test_the_drawings_that_are_kept_are_of_many_concepts_and_each_contestant_learns_from_what_it_is_given():
     from fastcore.test import expect_fail
     emoji = load_dataset('emoji10')
-    train, test = (emoji[i] for i in concept_folds(emoji)[0])
+    train, test = fold_of(0)
     five = some_of_each(train, 5, 0)
     assert np.bincount(five.labels).tolist() == [5]*10 and all(len(set(five.meta['concept'][five.labels == k])) == 5 for k in range(10)) and some_of_each(train, None, 0) is train
     assert set(five.meta['path']) <= set(train.meta['path']) and set(five.meta['path']) != set(some_of_each(train, 5, 1).meta['path'])
+    assert not set(train.meta['concept']) & set(test.meta['concept']) and len(train)+len(test) == len(emoji) and set(fold_of(0, 5)[0].meta['path']) == set(five.meta['path'])
     with expect_fail(ValueError, '1000 of each'): some_of_each(train, 1000, 0)
     a, b = inner_split(five)
     assert not set(a.meta['concept']) & set(b.meta['concept']) and len(a) + len(b) == 50 and len(set(a.labels)) == 10
     few = test[range(0, len(test), 12)]
-    found = probed(five, few, 64)[0]
-    scratch = from_scratch(five, few, steps=20, rates=(.05, 1e-6))
-    tuned = tuned_further(five, few, 64, steps=2)
-    assert found['accuracy'] > .2 and tuned['epochs'] == 2 and scratch['rate'] == .05 and set(scratch['tried']) == {'0.05', '1e-06'}
+    assert probed(five, few, 64)[0]['accuracy'] > .2
     assert abs(scored(np.log(np.array([[.9, .1], [.4, .6]])), np.array([0, 0]))['loss'] + np.mean(np.log([.9, .4]))) < 1e-9
     grey = ImageSet(few.pictures[..., 1], few.labels, few.classes)
     assert logits_on(pretrained(n_classes=10, in_channels=1), grey, 64).shape == (len(few), 10)
+    assert [epochs_for(*v) for v in ((100, 200), (100, 1500), (3, 10), (1, 1500))] == [17, 2, 3, 1]
+
+
+def test_the_setting_with_the_best_accuracy_is_chosen_by_loss_among_equals_and_what_diverged_is_passed_over():
+    from fastcore.test import expect_fail
+    values = {1: (.5, 1.), 2: (.7, 2.), 3: (.7, 1.5), 4: None}
+    def judge(s):
+        if values[s['rate']] is None: raise FloatingPointError
+        return dict(zip(('accuracy', 'loss'), values[s['rate']]))
+    found = best_setting([dict(rate=r) for r in (4, 1, 2, 3)], judge)
+    assert found['setting'] == dict(rate=3) and [t['diverged'] for t in found['tried']] == [True, False, False, False] and [t['valid'] for t in found['tried']] == [None, .5, .7, .7]
+    for bad in ([], [dict(rate=4)]):
+        with expect_fail(ValueError, 'none of'): best_setting(bad, judge)
+
+
+def test_runs_choose_on_concepts_of_the_training_drawings_and_are_measured_on_the_test_drawings():
+    five, few = fold_of(0, 5)
+    few = few[range(0, len(few), 12)]
+    seen = []
+    inside = tuned_run.__globals__
+    kept = {k: inside[k] for k in ('fine_tune', 'logits_on', 'from_scratch')}
+    def look(train, test, *a, rate=0, **kw):
+        seen.append((len(train), len(test), rate))
+        return dict(accuracy=rate, loss=0.)
+    inside['from_scratch'] = look
+    try: found = scratch_run(five, few, 0, 20, [dict(rate=.1), dict(rate=.3), dict(rate=.2)])
+    finally: inside.update(kept)
+    a, b = inner_split(five)
+    assert seen == [(len(a), len(b), r) for r in (.1, .3, .2)] + [(50, len(few), .3)] and found['setting'] == dict(rate=.3) and found['accuracy'] == .3
+    run = tuned_run(five, few, 64, 48, 2, settings=[dict(rate=1e-3, ratio=.3)])
+    assert run['setting'] == dict(rate=1e-3, ratio=.3) and len(run['tried']) == 1 and len(unpack_bits(run['right'])) == len(few)
+    zero = tuned_on(five, few, 48, 1, rate=1e-9)
+    assert abs(zero['loss']-np.log(10)) < 1e-3 # a head of zeros that hardly moved
+    assert tuned_on(five, few, 48, 1, probe=probed(five, few, 48)[1], rate=1e-9)['loss'] != zero['loss']
+    other = tuned_on(five, few, 48, 1, weights=False, rate=1e-3)
+    assert other['loss'] != tuned_on(five, few, 48, 1, weights=False, rate=1e-3, seed=1)['loss']
 
 
 def test_a_folder_becomes_a_trained_evaluated_saved_model_and_what_is_saved_comes_back():
@@ -112,6 +156,14 @@ def test_a_folder_becomes_a_trained_evaluated_saved_model_and_what_is_saved_come
         for bad in (whole[:len(whole)//2], b'', b'\x08' + whole[1:]):
             path.write_bytes(bad)
             with expect_fail(ValueError, 'damaged'): load_classifier(path)
+        from safetensors.torch import save_file
+        how = dict(name='efficientnet_lite0', classes=images.classes, size=64, in_channels=3)
+        for k, v in (('name', 7), ('classes', 'abc'), ('classes', ['one']), ('size', -1), ('in_channels', 2)):
+            save_file(mine.model.state_dict(), path, metadata={'imgopt_nb.transfer': json.dumps({**how, k: v})})
+            with expect_fail(ValueError, 'damaged'): load_classifier(path)
+        for k, v, words in (('classes', ['a', 'b'], 'another architecture'), ('name', 'torchvision/resnet18', 'another architecture'), ('name', 'my_net', 'no classifier')):
+            save_file(mine.model.state_dict(), path, metadata={'imgopt_nb.transfer': json.dumps({**how, k: v})})
+            with expect_fail(ValueError, words): load_classifier(path)
         with expect_fail(FileNotFoundError, 'no file'): load_classifier(Path(d)/'other')
         with expect_fail(ValueError, 'uint8'): mine.predict(test.pictures[0].astype(float))
 
