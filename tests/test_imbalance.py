@@ -3,6 +3,7 @@ from fastcore.test import expect_fail
 from functools import partial
 from imgopt_nb.crossentropy import CrossEntropy
 from imgopt_nb.datasets import balanced_accuracy
+from imgopt_nb.datasets import load_dataset
 from imgopt_nb.exercises import grade
 from imgopt_nb.learners import FLIPS
 from imgopt_nb.loaders import make_dls
@@ -12,7 +13,7 @@ import math
 import numpy as np
 import torch
 import torch.nn.functional as F
-from imgopt_nb.imbalance import FocalLoss, RATES, Shifted, SigmoidFocalLoss, WAYS, balance, calibration_of, class_weights, loss_of, probabilities, quick_net, tail_run, tail_sets, trained_way
+from imgopt_nb.imbalance import FocalLoss, RATES, Shifted, SigmoidFocalLoss, WAYS, balance, calibration_of, class_weights, dense_run, loss_of, per_positive, place_net, place_precision, probabilities, quick_net, scenes, tail_run, tail_sets, trained_places, trained_way
 
 
 def test_focal_loss_and_its_gradient_are_finite_for_logits_of_ten_thousand_and_for_every_gamma():
@@ -111,6 +112,37 @@ def test_what_is_chosen_is_chosen_on_other_pictures_than_those_of_the_test_and_r
     assert lost['diverged'] and math.isnan(lost['balanced_accuracy']) and math.isnan(lost['ece']) and tail_run([dict(rate=1e9), dict(rate=.05)], train, *small, epochs=1)['setting'] == dict(rate=.05)
     found = calibration_of(np.array([[.9, .1], [.8, .2]]), np.array([0, 1]))
     assert abs(found['confidence']-.85) < 1e-9 and abs(found['too_sure']-.35) < 1e-9
+
+
+def test_scenes_hold_what_they_say_and_networks_for_places_learn_to_find_it():
+    from fastcore.test import expect_fail
+    images = load_dataset('fashion_mnist', 'test')
+    x, y = scenes(images, 40, 8, things=3)
+    again, other = scenes(images, 40, 8, things=3), scenes(images, 40, 8, 1, things=3)
+    assert x.shape == (40, 1, 84, 84) and y.shape == (40, 21, 21) and torch.equal(x, again[0]) and torch.equal(y, again[1]) and not torch.equal(x, other[0])
+    bags = images.where(label='Bag') if 'Bag' in images.classes else images[np.flatnonzero(images.labels == 8)]
+    all_bags, centre = scenes(bags, 6, 8, things=1)
+    for scene, places in zip(all_bags[:, 0], centre):
+        (row, col), = torch.nonzero(places).tolist()
+        bright = torch.nonzero(scene > (60/255-.3)+.02).float() # brighter than noise
+        assert (bright.mean(0) - torch.tensor([4*row+2., 4*col+2.])).abs().max() < 7
+    assert not scenes(bags, 6, 3)[1].any()
+    with expect_fail(ValueError, 'class 12 of 10'): scenes(images, 2, 12)
+    assert abs(place_net(.01)(x[:2]).sigmoid().mean().item()-.01) < .005 and place_net()(x[:2]).shape == (2, 1, 21, 21)
+    net = place_net()
+    far = torch.zeros(1, 1, 84, 84)
+    far[0, 0, 42, 42] = 5
+    net.eval()
+    moved = (net(far)-net(torch.zeros(1, 1, 84, 84)))[0, 0].abs() > 1e-9
+    assert moved[10, 10] and not moved[0].any() and not moved[:, 20].any() # a place sees its neighbourhood
+    z, t = torch.randn(3, 4), (torch.arange(12).view(3, 4) % 5 == 0).float()
+    assert torch.allclose(per_positive(SigmoidFocalLoss(0., -1., 'sum'))(z, t), F.binary_cross_entropy_with_logits(z, t, reduction='sum')/3)
+    found = trained_places(*scenes(images, 60, 8), SigmoidFocalLoss(2., -1., 'sum'), .01, epochs=4)
+    assert place_precision(found, x, y) > 4*y.mean().item() and not found.diverged
+    broken = trained_places(x, y, SigmoidFocalLoss(0., -1., 'sum'), 1e12, epochs=3)
+    assert broken.diverged and math.isnan(place_precision(broken, x, y))
+    run = dense_run(2., rates=(.01, 1e-7), n=40, epochs=2)
+    assert run['setting'] in (dict(rate=.01), dict(rate=1e-7)) and set(run['by_rate']) == {'0.01', '1e-07'} and run['accuracy'] == run['by_rate'][f'{run["setting"]["rate"]:g}']
 
 
 def test_typical_mistakes_with_adjusting_and_drawing_get_their_hints():
