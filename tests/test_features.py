@@ -4,50 +4,51 @@ from imgopt_nb.datasets import load_dataset
 from imgopt_nb.exercises import grade
 from torch import nn
 import numpy as np
-from imgopt_nb.features import extract_features, kept_features, linear_probe, nearest, neighbour_lab, neighbour_view, neighbour_votes
+from imgopt_nb.features import content_key, extract_features, kept_features, linear_probe, nearest, neighbour_lab, neighbour_view, neighbour_votes
 
 
-def test_kept_features_are_found_again_and_any_change_of_picture_size_or_weight_makes_new_ones():
-    import os, tempfile, warnings
+def test_kept_features_are_found_again_and_other_pictures_or_another_size_make_new_ones():
+    import tempfile, warnings
     from pathlib import Path
     import torch
     from torch import nn
-    from fastcore.test import expect_fail
-    class Counting(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.conv, self.last, self.calls = nn.Conv2d(3, 5, 3), nn.Linear(5, 2), 0
-        def forward(self, x):
-            self.calls += 1
-            return self.last(self.conv(x).mean((2, 3)))
     torch.manual_seed(0)
-    small, some = Counting(), load_dataset('emoji10')[range(0, 1902, 100)]
+    small, some, calls = nn.Sequential(nn.Conv2d(3, 5, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 2)), load_dataset('emoji10')[range(0, 1902, 100)], []
+    small.register_forward_pre_hook(lambda m, args: calls.append(1))
     with tempfile.TemporaryDirectory() as d, warnings.catch_warnings():
         warnings.simplefilter('error')
-        def calls(images=some, **kw):
-            before = small.calls
-            found = extract_features(small, images, cache=d, **kw)
-            return found, small.calls-before
-        first, n = calls(size=32)
-        again, none = calls(size=32)
-        assert n > 0 == none and np.array_equal(first, again) and first.shape == (20, 5) and len(list(Path(d).iterdir())) == 1
-        assert calls(size=48)[1] > 0 and calls(some[range(19)], size=32)[1] > 0
+        def look(images=some, size=32): # features, and was the network asked?
+            calls.clear()
+            return extract_features(small, images, size, cache=d), bool(calls)
+        first, asked = look()
+        again, not_asked = look()
+        assert asked and not not_asked and np.array_equal(first, again) and first.shape == (20, 5) and len(list(Path(d).iterdir())) == 1
+        assert look(size=48)[1] and look(some[range(19)])[1]
         darker = some[range(20)]
         darker.pictures = darker.pictures.copy()
         darker.pictures[3, 40:60, 40:60] ^= 64
-        other, n = calls(darker, size=32)
-        assert n > 0 and not np.array_equal(other[3], first[3]) and np.array_equal(other[4], first[4])
-        with torch.no_grad(): small.conv.bias[0] += 1
-        changed, n = calls(size=32)
-        assert n > 0 and np.allclose(changed[:, 0], first[:, 0]+1, atol=1e-5) and not list(Path(d).glob('*.part'))
-        with torch.no_grad(): small.last.weight[0] += 1 # what comes after the features changes nothing,
-        assert calls(size=32)[1] == 0
-        small.last = nn.Linear(5, 7)
-        assert calls(size=32)[1] == 0
-        small.conv.stride = (2, 2) # but the structure below does
-        assert calls(size=32)[1] > 0
-        small.conv.stride = (1, 1)
-        assert np.allclose(extract_features(small, some, 32, batch=7, cache=False), changed, atol=1e-5)
+        other, asked = look(darker)
+        assert asked and not np.array_equal(other[3], first[3]) and np.array_equal(other[4], first[4]) and not list(Path(d).glob('*.part'))
+
+
+def test_another_weight_below_the_head_makes_new_features_another_head_does_not():
+    import tempfile
+    import torch
+    from torch import nn
+    from fastcore.test import expect_fail
+    torch.manual_seed(0)
+    small, some = nn.Sequential(nn.Conv2d(3, 5, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 2)), load_dataset('emoji10')[range(0, 1902, 100)]
+    pictures = some.arrays(32)
+    first, key = extract_features(small, some, 32, cache=False), content_key(small, pictures)
+    with torch.no_grad(): small[3].weight[0] += 1
+    assert content_key(small, pictures) == key
+    small[3] = nn.Linear(5, 7)
+    assert content_key(small, pictures) == key and content_key(small, some.arrays(33)) != key
+    small[0].stride = (2, 2) # no weight, but the structure
+    assert content_key(small, pictures) != key
+    small[0].stride = (1, 1)
+    with torch.no_grad(): small[0].bias[0] += 1
+    assert content_key(small, pictures) != key and np.allclose(extract_features(small, some, 32, batch=7, cache=False)[:, 0], first[:, 0]+1, atol=1e-5)
     with expect_fail(ValueError, 'no pictures'): extract_features(small, some[range(0)])
     with expect_fail(ValueError, '(2, 62, 62)'): extract_features(nn.Sequential(nn.Conv2d(3, 2, 3), nn.Linear(62, 3)), some, 64, cache=False)
 

@@ -58,6 +58,15 @@ def test_fine_tuning_trains_what_it_should_at_the_rates_it_should_and_nothing_el
     assert move(graded, 'net.0.weight') < .01*move(equal, 'net.0.weight') and move(graded, 'net.7.weight') > .5*move(equal, 'net.7.weight')
     different = [one] + [after(**kw) for kw in (dict(seed=1), dict(augment=None), dict(wd=5.), dict(batch=16), dict(groups=2), dict(rate=.001))]
     assert all(not torch.equal(a['net.7.weight'], b['net.7.weight']) for i, a in enumerate(different) for b in different[:i])
+
+
+def test_fine_tuning_refuses_what_it_cannot_do_unfreezes_group_by_group_and_leaves_the_model_whole():
+    from copy import deepcopy
+    from fastcore.test import expect_fail
+    torch.manual_seed(0)
+    base = Normalized(nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 6, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 10)), [.5]*3, [.25]*3)
+    some, start = load_dataset('emoji10')[range(0, 1902, 12)], base.state_dict()
+    def after(**kw): return fine_tune(deepcopy(base), some, 24, **{**dict(epochs=2, device='cpu', rate=.01), **kw}).state_dict()
     with expect_fail(ValueError, 'pretrained(n_classes=10)'): fine_tune(pretrained(n_classes=3), some)
     broken = deepcopy(base)
     with expect_fail(FloatingPointError, 'lower rate'): fine_tune(broken, some, 24, epochs=3, rate=1e30, wd=0., gradual=True, device='cpu')
@@ -152,20 +161,29 @@ def test_a_folder_becomes_a_trained_evaluated_saved_model_and_what_is_saved_come
         assert [a for a, _ in answers] == [images.classes[i] for i in np.argsort(-z)] and abs(sum(p for _, p in answers)-1) < 1e-5 and mine.size == 64
         cv2.imwrite(str(Path(d)/'one.png'), test.pictures[0][..., ::-1])
         assert mine.predict(Path(d)/'one.png', 1)[0][0] == answers[0][0] and mine.predict(test.pictures[0][..., 0], 1) # a file, a grey picture
+
+
+def test_a_file_that_is_damaged_or_says_something_else_than_it_holds_is_refused():
+    import tempfile
+    from pathlib import Path
+    from fastcore.test import expect_fail
+    from safetensors.torch import save_file
+    mine, how = Classifier(pretrained(n_classes=3), ['a', 'b', 'c'], 64), dict(name='efficientnet_lite0', classes=['a', 'b', 'c'], size=64, in_channels=3)
+    with tempfile.TemporaryDirectory() as d:
+        path = Path(d)/'mine.safetensors'
+        def refused(words):
+            with expect_fail(ValueError, words): load_classifier(path)
+        save_classifier(path, mine)
         whole = path.read_bytes()
         for bad in (whole[:len(whole)//2], b'', b'\x08' + whole[1:]):
             path.write_bytes(bad)
-            with expect_fail(ValueError, 'damaged'): load_classifier(path)
-        from safetensors.torch import save_file
-        how = dict(name='efficientnet_lite0', classes=images.classes, size=64, in_channels=3)
-        for k, v in (('name', 7), ('classes', 'abc'), ('classes', ['one']), ('size', -1), ('in_channels', 2)):
+            refused('damaged')
+        for k, v, words in (('name', 7, 'damaged'), ('classes', 'abc', 'damaged'), ('classes', ['one'], 'damaged'), ('size', -1, 'damaged'), ('in_channels', 2, 'damaged'),
+                            ('classes', ['a', 'b'], 'another architecture'), ('name', 'torchvision/resnet18', 'another architecture'), ('name', 'my_net', 'no classifier')):
             save_file(mine.model.state_dict(), path, metadata={'imgopt_nb.transfer': json.dumps({**how, k: v})})
-            with expect_fail(ValueError, 'damaged'): load_classifier(path)
-        for k, v, words in (('classes', ['a', 'b'], 'another architecture'), ('name', 'torchvision/resnet18', 'another architecture'), ('name', 'my_net', 'no classifier')):
-            save_file(mine.model.state_dict(), path, metadata={'imgopt_nb.transfer': json.dumps({**how, k: v})})
-            with expect_fail(ValueError, words): load_classifier(path)
+            refused(words)
         with expect_fail(FileNotFoundError, 'no file'): load_classifier(Path(d)/'other')
-        with expect_fail(ValueError, 'uint8'): mine.predict(test.pictures[0].astype(float))
+    with expect_fail(ValueError, 'uint8'): mine.predict(np.zeros((8, 8, 3)))
 
 
 def test_typical_mistakes_with_groups_and_statistics_get_their_hints():
