@@ -28,7 +28,7 @@ def content_key(net:nn.Module,       # as it is: structure and weights, but for 
                )->str:               # 32 hexadecimal digits
     "A name that changes with every weight below the head and every pixel."
     head, last = last_linear(net)
-    h = hashlib.sha256(repr(net).replace(repr(last), f'Linear({last.in_features})').encode())
+    h = hashlib.sha256(f'1 {torch.__version__} '.encode() + repr(net).replace(repr(last), f'Linear({last.in_features})').encode()) # 1: raise it when the file changes
     for name, v in net.state_dict().items():
         if name.startswith(f'{head}.'): continue
         h.update(f'{name} {v.dtype} {tuple(v.shape)}'.encode())
@@ -157,10 +157,12 @@ def concept_folds(images:ImageSet, folds:int=5)->list: # (training, test) index 
     "Folds in which all drawings of a concept stay together; always the same ones."
     return fold_indices(images.labels, folds, images.meta['concept'], 0)
 
-def chosen_decay(features, labels, groups, n_classes:int=None, grid=(.003, .01, .03, .1, .3, 1.), folds:int=3)->float:
-    "λ with the best accuracy on inner folds, in which groups stay together; the larger of equals."
-    right = np.zeros(len(grid))
-    for train, test in fold_indices(labels, folds, groups, 0):
+def chosen_decay(features, labels, groups, n_classes:int=None, grid=(.003, .01, .03, .1, .3, 1., 3., 10.), folds:int=3)->float:
+    "λ with the best accuracy on inner folds, in which groups stay together; the larger of equals. A fold whose training part lacks a class is left out; raises `ValueError` when all do."
+    right, n = np.zeros(len(grid)), n_classes or int(np.max(labels))+1
+    parts = [(a, b) for a, b in fold_indices(labels, folds, groups, 0) if len(np.unique(labels[a])) == n]
+    if not parts: raise ValueError(f'{len(labels)} pictures in {folds} folds: each lacks a class to learn from; give λ yourself')
+    for train, test in parts:
         for k, decay in enumerate(grid): right[k] += (linear_probe(features[train], labels[train], n_classes, decay).predict(features[test]) == labels[test]).sum()
     return grid[len(grid)-1-int(right[::-1].argmax())]
 
@@ -223,6 +225,7 @@ def neighbour_votes(features, labels, query, n_classes:int, k:int=5)->np.ndarray
 def answer_view(picture:np.ndarray, # H×W×3 uint8
                 classes, probabilities, # of the classes
                 near, captions,     # the nearest pictures, and a text for each
+                title:str='your picture',
                 cell:int=110)->np.ndarray: # uint8
     "A picture, bars for its classes, and its neighbours."
     import cv2
@@ -235,7 +238,7 @@ def answer_view(picture:np.ndarray, # H×W×3 uint8
     def tile(image, text):
         image = image if image.ndim == 3 else image[..., None].repeat(3, 2)
         return np.pad(with_note(np.ascontiguousarray(fit_cell(image, cell)), text.encode('ascii', 'replace').decode()[:17]), ((2, 2), (4, 4), (0, 0)), constant_values=255)
-    return np.hstack([tile(picture, 'your picture'), bars, *[tile(p, c) for p, c in zip(near, captions)]])
+    return np.hstack([tile(picture, title), bars, *[tile(p, c) for p, c in zip(near, captions)]])
 
 # %% ../nbs/07b_features.ipynb #75f473ab
 def neighbour_view(picture,              # number of one of `images`, which is then not its own neighbour; or H×W[×3] uint8
@@ -255,7 +258,7 @@ def neighbour_view(picture,              # number of one of `images`, which is t
     f = extract_features(net, ImageSet([image if image.ndim == 3 else image[..., None].repeat(3, 2)], np.zeros(1, int), images.classes), size, cache=False)
     at, cosines = nearest(features, f, min(neighbours + (not own), len(features)))
     keep = [(i, c) for i, c in zip(at[0], cosines[0]) if own or i != picture][:neighbours]
-    return answer_view(image, images.classes, probe.predict_proba(f)[0], [images.pictures[i] for i, _ in keep], [f'{images.classes[images.labels[i]]} {c:.2f}' for i, c in keep])
+    return answer_view(image, images.classes, probe.predict_proba(f)[0], [images.pictures[i] for i, _ in keep], [f'{images.classes[images.labels[i]]} {c:.2f}' for i, c in keep], 'your picture' if own else 'seen in training')
 
 def known_of(images, net, size)->tuple: # (features, probe)
     features = extract_features(net, images, size)

@@ -148,7 +148,7 @@ def hub_offline():
 
 # %% ../nbs/07a_pretrained.ipynb #9e6068d7
 def pretrained(name:str='efficientnet_lite0', # works offline; others of timm, or 'torchvision/...', over a network
-               n_classes:int=None,            # a new last layer for so many; by default that of the weights, 1,000 for ImageNet's
+               n_classes:int=None,            # a new last layer for so many, unless the weights tell just as many apart; 1,000 with ImageNet's, by default
                in_channels:int=3,             # 1 for grey pictures
               )->Normalized:                  # (N, in_channels, H, W) from 0 to 1 → (N, n_classes), in evaluation mode
     "ImageNet weights with the scale of their inputs inside. Raises `ValueError` for unknown names, damaged files and numbers that make no sense, `RuntimeError` when weights are neither here nor within reach."
@@ -163,7 +163,7 @@ def untrained(name:str='efficientnet_lite0', n_classes:int=None, in_channels:int
 
 def classifier_of(name, net, mean, std, n_classes, in_channels)->Normalized:
     "The network behind its scale, for so many classes and channels."
-    if n_classes and n_classes != last_linear(net)[1].out_features: new_head(net, n_classes)
+    if n_classes is not None and n_classes != last_linear(net)[1].out_features: new_head(net, n_classes)
     model = Normalized(net, mean, std)
     if in_channels == 1: model = grey_model(model)
     model.name = name

@@ -4,7 +4,7 @@ from imgopt_nb.datasets import load_dataset
 from imgopt_nb.exercises import grade
 from torch import nn
 import numpy as np
-from imgopt_nb.features import content_key, extract_features, kept_features, linear_probe, nearest, neighbour_lab, neighbour_view, neighbour_votes
+from imgopt_nb.features import chosen_decay, content_key, extract_features, kept_features, linear_probe, nearest, neighbour_lab, neighbour_view, neighbour_votes
 
 
 def test_kept_features_are_found_again_and_other_pictures_or_another_size_make_new_ones():
@@ -97,6 +97,26 @@ def test_the_probe_refuses_what_it_cannot_learn_from():
     same = np.concatenate([f, np.ones((6, 1))], 1) # a feature that never changes does no harm
     assert np.allclose(linear_probe(same, [0, 1]*3).predict_proba(same), linear_probe(f, [0, 1]*3).predict_proba(f), atol=1e-5)
     assert np.allclose(linear_probe(1000*f+5, [0, 1]*3).predict_proba(1000*f+5), linear_probe(f, [0, 1]*3).predict_proba(f), atol=1e-4) # scales do not matter
+
+
+def test_lambda_is_chosen_on_groups_that_were_not_learned_from_and_the_larger_of_equals():
+    from fastcore.test import expect_fail
+    inside, seen = chosen_decay.__globals__, []
+    rng = np.random.default_rng(0)
+    f, y, groups = rng.normal(size=(24, 4)), np.arange(24) % 2, np.arange(24)//4
+    f[:, 0] += 3*(2*y-1)
+    kept_probe = inside['linear_probe']
+    def recorded(features, labels, k, decay):
+        seen.append((len(features), decay))
+        return kept_probe(features, labels, k, decay)
+    inside['linear_probe'] = recorded
+    try: assert chosen_decay(f, y, groups, 2, grid=(.01, .1)) == .1 # both are always right
+    finally: inside['linear_probe'] = kept_probe
+    wide, noisy, values = np.c_[f, 2*rng.normal(size=(24, 40))], np.where(rng.random(24) < .3, 1-y, y), (1e-4, .1, 1., 100.)
+    right = [sum((kept_probe(wide[a], noisy[a], 2, v).predict(wide[b]) == noisy[b]).sum() for a, b in inside['fold_indices'](noisy, 3, groups, 0)) for v in values]
+    assert len(set(right)) > 1 and chosen_decay(wide, noisy, groups, 2, grid=values) == max(zip(right, values))[1]
+    with expect_fail(ValueError, 'lacks a class'): chosen_decay(f[:9], np.arange(9)//3, np.arange(9)//3, 3)
+    assert seen[:6] == [(16, .01), (16, .1)]*3 and all(not set(groups[a]) & set(groups[b]) for a, b in inside['fold_indices'](y, 3, groups, 0))
 
 
 def test_neighbours_are_the_nearest_and_a_picture_is_its_own():

@@ -70,7 +70,7 @@ def test_photographs_are_what_they_are():
 
 def test_what_cannot_be_had_is_refused_with_what_would_do():
     from fastcore.test import expect_fail
-    for kw, words in ((dict(name='efficientnet_lite'), "'efficientnet_lite0' works offline"), (dict(in_channels=2), 'grey (1) or in colour (3)'), (dict(n_classes=1), 'two classes')):
+    for kw, words in ((dict(name='efficientnet_lite'), "'efficientnet_lite0' works offline"), (dict(in_channels=2), 'grey (1) or in colour (3)'), (dict(n_classes=1), 'two classes'), (dict(n_classes=0), 'two classes')):
         with expect_fail(ValueError, words): pretrained(**kw)
     with expect_fail(ValueError, 'no linear layer'): features_of(nn.Conv2d(1, 1, 1), None)
     inside = pretrained.__globals__ # as if there were no network

@@ -8,12 +8,12 @@ from imgopt_nb.models import fast_net
 from imgopt_nb.pretrained import Normalized
 from imgopt_nb.pretrained import last_linear
 from imgopt_nb.pretrained import pretrained
-from imgopt_nb.scoreboard import unpack_bits
+from imgopt_nb.scoreboard import Scoreboard
 from torch import nn
 import json
 import numpy as np
 import torch
-from imgopt_nb.transfer import Classifier, best_setting, epochs_for, fine_tune, fold_of, inner_split, layer_groups, load_classifier, logits_on, probed, put_probe, save_classifier, scored, scratch_run, some_of_each, tuned_on, tuned_run
+from imgopt_nb.transfer import Classifier, RATES, SCRATCH, STYLE_NAMES, TUNING, best_setting, budget_experiment, clothes_experiment, curve_experiment, epochs_for, fine_tune, fold_choice, fold_of, inner_split, layer_groups, load_classifier, logits_on, option_experiment, option_run, put_probe, save_classifier, scored, some_of_each, style_experiment, tuned_on, without_style, wrong_scale_experiment
 
 
 def test_groups_hold_every_weight_once_from_the_input_to_the_head():
@@ -81,7 +81,7 @@ def test_fine_tuning_refuses_what_it_cannot_do_unfreezes_group_by_group_and_leav
     assert epochs == [1, 2]
 
 
-def test_the_drawings_that_are_kept_are_of_many_concepts_and_each_contestant_learns_from_what_it_is_given():
+def test_the_drawings_that_are_kept_are_of_many_concepts_and_measures_are_what_they_say():
     from fastcore.test import expect_fail
     emoji = load_dataset('emoji10')
     train, test = fold_of(0)
@@ -89,50 +89,78 @@ def test_the_drawings_that_are_kept_are_of_many_concepts_and_each_contestant_lea
     assert np.bincount(five.labels).tolist() == [5]*10 and all(len(set(five.meta['concept'][five.labels == k])) == 5 for k in range(10)) and some_of_each(train, None, 0) is train
     assert set(five.meta['path']) <= set(train.meta['path']) and set(five.meta['path']) != set(some_of_each(train, 5, 1).meta['path'])
     assert not set(train.meta['concept']) & set(test.meta['concept']) and len(train)+len(test) == len(emoji) and set(fold_of(0, 5)[0].meta['path']) == set(five.meta['path'])
-    with expect_fail(ValueError, '1000 of each'): some_of_each(train, 1000, 0)
+    for f, words in ((lambda: some_of_each(train, 1000, 0), '1000 of each'), (lambda: fold_of(5), 'five folds')):
+        with expect_fail(ValueError, words): f()
     a, b = inner_split(five)
     assert not set(a.meta['concept']) & set(b.meta['concept']) and len(a) + len(b) == 50 and len(set(a.labels)) == 10
-    few = test[range(0, len(test), 12)]
-    assert probed(five, few, 64)[0]['accuracy'] > .2
-    assert abs(scored(np.log(np.array([[.9, .1], [.4, .6]])), np.array([0, 0]))['loss'] + np.mean(np.log([.9, .4]))) < 1e-9
-    grey = ImageSet(few.pictures[..., 1], few.labels, few.classes)
-    assert logits_on(pretrained(n_classes=10, in_channels=1), grey, 64).shape == (len(few), 10)
+    found = scored(np.log(np.array([[.9, .1], [.8, .2], [.4, .6]])), np.array([0, 0, 1]))
+    assert abs(found['loss'] + np.mean(np.log([.9, .8, .6]))) < 1e-9 and found['accuracy'] == found['balanced_accuracy'] == 1. and scored(np.eye(2)[[0, 0, 0]], np.array([0, 0, 1]))['balanced_accuracy'] == .5
+    grey = ImageSet(five.pictures[..., 1], five.labels, five.classes)
+    assert logits_on(pretrained(n_classes=10, in_channels=1), grey, 64).shape == (50, 10)
     assert [epochs_for(*v) for v in ((100, 200), (100, 1500), (3, 10), (1, 1500))] == [17, 2, 3, 1]
+    two, mixed = without_style(train, 'noto'), without_style(train, None, 1)
+    assert set(two.meta['style']) == {'fluent', 'twemoji'} and set(mixed.meta['style']) == set(STYLE_NAMES) and set(mixed.meta['concept']) == set(two.meta['concept']) == set(train.meta['concept'])
+    assert max(np.unique(mixed.meta['concept'], return_counts=True)[1]) == 2 and abs(len(mixed)-len(two)) < 20
 
 
-def test_the_setting_with_the_best_accuracy_is_chosen_by_loss_among_equals_and_what_diverged_is_passed_over():
+def test_the_setting_with_the_smallest_loss_is_chosen_and_what_diverged_is_passed_over():
     from fastcore.test import expect_fail
-    values = {1: (.5, 1.), 2: (.7, 2.), 3: (.7, 1.5), 4: None}
+    values = {1: (.7, 2.), 2: (.5, 1.), 3: (.6, 1.5), 4: None}
     def judge(s):
         if values[s['rate']] is None: raise FloatingPointError
         return dict(zip(('accuracy', 'loss'), values[s['rate']]))
-    found = best_setting([dict(rate=r) for r in (4, 1, 2, 3)], judge)
-    assert found['setting'] == dict(rate=3) and [t['diverged'] for t in found['tried']] == [True, False, False, False] and [t['valid'] for t in found['tried']] == [None, .5, .7, .7]
+    choice = best_setting([dict(rate=r) for r in (4, 1, 2, 3)], judge)
+    assert choice['setting'] == dict(rate=2) and [t['diverged'] for t in choice['tried']] == [True, False, False, False] and [t['valid'] for t in choice['tried']] == [None, .7, .5, .6]
     for bad in ([], [dict(rate=4)]):
         with expect_fail(ValueError, 'none of'): best_setting(bad, judge)
 
 
-def test_runs_choose_on_concepts_of_the_training_drawings_and_are_measured_on_the_test_drawings():
+def test_settings_are_chosen_on_concepts_of_the_training_drawings_and_what_they_give_is_measured_on_the_test_drawings():
     five, few = fold_of(0, 5)
-    few = few[range(0, len(few), 12)]
-    seen = []
-    inside = tuned_run.__globals__
-    kept = {k: inside[k] for k in ('fine_tune', 'logits_on', 'from_scratch')}
-    def look(train, test, *a, rate=0, **kw):
-        seen.append((len(train), len(test), rate))
-        return dict(accuracy=rate, loss=0.)
-    inside['from_scratch'] = look
-    try: found = scratch_run(five, few, 0, 20, [dict(rate=.1), dict(rate=.3), dict(rate=.2)])
+    few, looked, inside = few[range(0, len(few), 12)], [], tuned_on.__globals__
+    kept = {k: inside[k] for k in ('tuned_on', 'from_scratch')}
+    def recorded(name):
+        def f(train, test, *a, rate=0, **kw):
+            looked.append((name, len(train), len(test), rate))
+            return dict(accuracy=.5, loss=abs(rate-1e-4) if name == 'tuned_on' else abs(rate-.05), right='')
+        return f
+    try:
+        for k in kept: inside[k] = recorded(k)
+        choice, scratch = fold_choice.__wrapped__('fine-tuned', 1), fold_choice.__wrapped__('from scratch', 1)
+        option_run(five, few, 0, dict(ratio=1.))
     finally: inside.update(kept)
-    a, b = inner_split(five)
-    assert seen == [(len(a), len(b), r) for r in (.1, .3, .2)] + [(50, len(few), .3)] and found['setting'] == dict(rate=.3) and found['accuracy'] == .3
-    run = tuned_run(five, few, 64, 48, 2, settings=[dict(rate=1e-3, ratio=.3)])
-    assert run['setting'] == dict(rate=1e-3, ratio=.3) and len(run['tried']) == 1 and len(unpack_bits(run['right'])) == len(few)
-    zero = tuned_on(five, few, 48, 1, rate=1e-9)
+    (a, b), (c, d) = inner_split(fold_of(1)[0]), inner_split(five)
+    assert looked == [('tuned_on', len(a), len(b), s['rate']) for s in TUNING] + [('from_scratch', len(a), len(b), s['rate']) for s in SCRATCH] + [('tuned_on', len(c), len(d), s['rate']) for s in RATES] + [('tuned_on', 50, len(few), 1e-4)]
+    assert choice['setting'] == dict(rate=1e-4) and scratch['setting'] == dict(net='fast', rate=.05) and choice['seconds'] > 0
+    zero = tuned_on(five, few, 48, 1, head='zeros', rate=1e-9)
     assert abs(zero['loss']-np.log(10)) < 1e-3 # a head of zeros that hardly moved
-    assert tuned_on(five, few, 48, 1, probe=probed(five, few, 48)[1], rate=1e-9)['loss'] != zero['loss']
-    other = tuned_on(five, few, 48, 1, weights=False, rate=1e-3)
-    assert other['loss'] != tuned_on(five, few, 48, 1, weights=False, rate=1e-3, seed=1)['loss']
+    assert tuned_on(five, few, 48, 1, rate=1e-9)['loss'] != zero['loss']
+    other = [tuned_on(five, few, 48, 1, head='zeros', weights=False, rate=1e-3, seed=s)['loss'] for s in (0, 1)]
+    assert other[0] != other[1]
+
+
+def test_every_experiment_has_runs_of_every_kind_and_the_scoreboard_takes_them():
+    import tempfile
+    from pathlib import Path
+    inside, kept = fold_of.__globals__, fold_of
+    def small_fold(seed, n=None): # two dozen drawings
+        train, test = kept(seed, 10)
+        return train, test[np.flatnonzero(np.isin(test.meta['concept'], np.unique(test.meta['concept'])[::9]))]
+    inside['fold_of'] = small_fold
+    small, runs_of = dict(size=32, steps=1), []
+    try:
+        for e, name, kw in ((curve_experiment, 'fine-tuned, all', dict(shrink=100, size=32)), (curve_experiment, 'from scratch, 5 of each', dict(shrink=100)), (budget_experiment, 'fine-tuned, all, 0.5 of the steps', dict(shrink=50, size=32)),
+                            (option_experiment, 'probe', small), (option_experiment, 'random weights', small), (option_experiment, 'head of zeros, gradual', small), (wrong_scale_experiment, 'probe: from 0 to 255', small),
+                            (wrong_scale_experiment, 'fine-tuned, new statistics: from 0 to 1', small), (style_experiment, 'fine-tuned, style never seen', dict(shrink=100, size=32)), (style_experiment, 'probe, style seen', dict(size=32)),
+                            (clothes_experiment, 'fine-tuned at 64 px, 2 epochs', dict(n=64)), (clothes_experiment, 'from scratch, 8 epochs', dict(n=64))): runs_of.append((e, name, e.fn(name, 0, **kw)))
+    finally:
+        inside['fold_of'] = kept
+        fold_choice.cache_clear()
+    with tempfile.TemporaryDirectory() as d:
+        filled = Scoreboard(Path(d)/'x.jsonl')
+        for e, name, run in runs_of: filled.add(name, e.protocol, 0, **run)
+        assert len(Scoreboard(Path(d)/'x.jsonl').rows) == 12
+    assert all(0 <= run['accuracy'] <= 1 and run['cpu_seconds'] > 0 for _, _, run in runs_of) and runs_of[0][2]['macs'] > 1e6
 
 
 def test_a_folder_becomes_a_trained_evaluated_saved_model_and_what_is_saved_comes_back():
