@@ -81,7 +81,7 @@ def keep_statistics(net:nn.Module,
         if isinstance(m, nn.modules.batchnorm._BatchNorm) and (trained or not any(p.requires_grad for p in m.parameters())): m.eval()
 
 # %% ../nbs/07c_transfer.ipynb #766afbcb
-MOVES = [dict(op='flip', p=.5), dict(op='rotate', angle=(-12, 12)), dict(op='scale', factor=(.85, 1.15)), dict(op='translate', dx=(-.06, .06), dy=(-.06, .06))]
+MOVES = [dict(op='flip', p=.5), dict(op='rotate', angle=(-25, 25)), dict(op='scale', factor=(.7, 1.3)), dict(op='translate', dx=(-.12, .12), dy=(-.12, .12))]
 
 def unit_loader(train, size:int=None, batch:int=32, augment=None, seed:int=0, device=None):
     "A training loader of pictures from 0 to 1."
@@ -96,7 +96,7 @@ def thaw(groups, last:int):
 def fine_tune(model:nn.Module,    # takes pictures from 0 to 1, such as `pretrained(n_classes=...)`; changed in place
               train,              # `ImageSet`
               size:int=None,      # side in pixels
-              epochs:int=8, rate:float=1e-3, # highest rate, of the head
+              epochs:int=8, rate:float=3e-4, # highest rate, of the head
               groups:int=4, ratio:float=.3,  # as for `layer_groups` and (7.10)
               gradual:bool=False, # one more group with each epoch
               statistics:bool=False, # let batch norms learn the new statistics
