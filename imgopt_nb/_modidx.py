@@ -1194,6 +1194,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                      'imgopt_nb/regularization.py'),
                                           'imgopt_nb.regularization.strength_table': ( 'regularization.html#strength_table',
                                                                                        'imgopt_nb/regularization.py'),
+                                          'imgopt_nb.regularization.stronger_experiment': ( 'regularization.html#stronger_experiment',
+                                                                                            'imgopt_nb/regularization.py'),
                                           'imgopt_nb.regularization.technique_experiment': ( 'regularization.html#technique_experiment',
                                                                                              'imgopt_nb/regularization.py'),
                                           'imgopt_nb.regularization.train_setting': ( 'regularization.html#train_setting',

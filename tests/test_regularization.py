@@ -14,7 +14,7 @@ from imgopt_nb.training import make_learner
 import numpy as np
 import torch
 import torch.nn.functional as F
-from imgopt_nb.regularization import DEEP, EarlyStopping, Patience, SETTINGS, accuracy_and_loss, best_of, chosen_run, chosen_table, deep_net, grid, optimizer_for, regularized_net, small_sets, split_groups, strength_table, train_setting
+from imgopt_nb.regularization import DEEP, EarlyStopping, Patience, SETTINGS, STRONGER, accuracy_and_loss, best_of, chosen_run, chosen_table, deep_net, grid, optimizer_for, regularized_net, small_sets, split_groups, strength_table, train_setting
 
 
 def test_patience_counts_looks_without_improvement_in_both_directions_and_nan_is_none():
@@ -173,7 +173,7 @@ def test_settings_train_choose_by_other_pictures_than_they_are_tested_on_and_spa
     first = [train_setting(dict(rate=.05, **kw), *small[:2], epochs=2)[1][-1][2] for kw in ({}, {}, dict(again=1), dict(falling=False))]
     assert first[0] == first[1] != first[2] and first[0] != first[3]
     assert len(grid(a=(1, 2), b=3, c=(4, 5, 6))) == 6
-    assert all(len(v) == 9 for v in [*SETTINGS.values(), *DEEP.values()])
+    assert all(len(v) == 9 for v in [*SETTINGS.values(), *DEEP.values(), *STRONGER.values()])
 
 
 def test_typical_mistakes_with_stopping_and_reading_get_their_hints():
