@@ -212,8 +212,12 @@ def loss_curves(gamma:float=0., smoothing:float=0., margin:float=0., q:float=0.,
     return p.numpy(), loss.detach().numpy(), -torch.autograd.grad(loss.sum(), z)[0][:, 0].numpy()
 
 # %% ../nbs/06d_losses.ipynb #e7963598
-def curve_panel(p, curves, low:float, high:float, title:str, size=(360, 260))->np.ndarray: # H×W×3 uint8
-    "Curves in a frame; `curves` are (values, colour) pairs."
+def curve_panel(x,               # (T,) from 0 to 1
+                curves,          # (values, colour) pairs
+                low:float, high:float, title:str, size=(360, 260), # of the upright axis; (width, height) in pixels
+                below:str='probability of the label', dots=(), # title of the level axis; (x, y, colour)
+               )->np.ndarray:    # H×W×3 uint8
+    "Curves in a frame, and dots on them."
     import cv2
     (w, h), left, bottom = size, 44, 34
     image = np.full((h, w, 3), 255, np.uint8)
@@ -223,10 +227,11 @@ def curve_panel(p, curves, low:float, high:float, title:str, size=(360, 260))->n
         y = round(float(at(0, t)[1]))
         cv2.line(image, (left, y), (w-12, y), (228, 228, 228) if abs(t) > 1e-9 else (150, 150, 150), 1)
         text(f'{t:.1f}', 8, y+4)
-    for x in (0, .25, .5, .75, 1): text(f'{x:g}', at(x, low)[0]-8, h-bottom+16)
+    for t in (0, .25, .5, .75, 1): text(f'{t:g}', at(t, low)[0]-8, h-bottom+16)
     text(title, left, 18)
-    text('probability of the label', left+70, h-5)
-    for values, colour in curves: cv2.polylines(image, [np.stack(at(p, values), 1).round().astype(np.int32)[:, None]], False, colour, 2, cv2.LINE_AA)
+    text(below, left + (w-left-12-7*len(below))//2, h-5)
+    for values, colour in curves: cv2.polylines(image, [np.stack(at(x, values), 1).round().astype(np.int32)[:, None]], False, colour, 2, cv2.LINE_AA)
+    for a, b, colour in dots: cv2.circle(image, tuple(int(round(float(v))) for v in at(a, b)), 5, colour, -1, cv2.LINE_AA)
     return image
 
 def loss_view(gamma:float=0., smoothing:float=0., margin:float=0., q:float=0., classes:int=10, width:int=360)->np.ndarray: # 260×2·width×3 uint8
