@@ -232,6 +232,7 @@ SHOWN = '\n'.join(['import cv2, numpy', 'from imgopt_nb.trials import augmentati
                    'picture = cv2.imdecode(numpy.frombuffer(encode(augmentation_view(image, drawn), "jpg"), numpy.uint8), cv2.IMREAD_COLOR_RGB)'])
 LABS = {
     'boundary': ('from imgopt_nb.penalties import boundary_lab', 'boundary_lab()', 'L2 decay', None),
+    'threshold': ('from imgopt_nb.metrics import threshold_lab', 'threshold_lab()', 'miss costs', None),
     'loss': ('from imgopt_nb.losses import loss_lab', 'loss_lab()', 'q (0: log)', None),
     'neighbour': ('from imgopt_nb.features import neighbour_lab\nfrom imgopt_nb.datasets import load_dataset\n', 'neighbour_lab(load_dataset("emoji10")[:1900:38], size=64, source=\'load_dataset("emoji10")[:1900:38]\')', 'neighbours', None),
     'valley': ('from imgopt_nb.optimizers import valley_lab', 'valley_lab()', 'steepness', ('rule', 'Adam')),
@@ -248,11 +249,14 @@ LABS = {
               'issue_lab(find_image_issues(load_dataset("emoji10")[:400], blurry=2000), \'find_image_issues(load_dataset("emoji10")[:400], blurry=2000)\')', 'page', None),
 }
 
+MATRIX = ('import numpy as np\nfrom imgopt_nb.metrics import confusion_lab\nfrom imgopt_nb.datasets import load_dataset\n'
+          'images = load_dataset("emoji10")[::20]\nprobs = np.random.default_rng(0).dirichlet(np.ones(10), len(images)) + .3*np.eye(10)[images.labels]\n', 'confusion_lab(images, probs)')
+
 
 @pytest.fixture(scope='module')
 def labs(server, page):
     "A notebook with a lab in each cell, after Run All Cells."
-    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(f'{imports}\n{show}') for imports, show, *_ in LABS.values()],
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(f'{imports}\n{show}') for imports, show, *_ in (*LABS.values(), MATRIX)],
                                   metadata=dict(kernelspec=dict(name='python3', display_name='python3', language='python')))
     nbformat.write(nb, server[1]/'labs.ipynb')
     page.goto(re.sub(r'/lab/.*\?', '/lab/workspaces/labs/tree/labs.ipynb?', server[0]))
@@ -310,3 +314,59 @@ def test_the_policy_lab_trains(page, labs):
     lab.locator('td').first.wait_for(timeout=60000)
     assert 'turn and shear' in lab.locator('table').inner_text()
     look(page, 'lab-policy-trained')
+
+
+def test_a_click_on_the_confusion_matrix_shows_its_pictures(page, labs, tmp_path):
+    lab = scroll_to(page, page.locator('.imgopt-lab').filter(has=page.get_by_text('true class', exact=True)))
+    image, call = lab.locator('img'), lab.locator('.imgopt-call')
+    said = call.inner_text()
+    cells = lab.get_by_role('button').filter(has_text=re.compile(r'^\d+$')).all()
+    titles = [re.fullmatch(r'(.+) called (.+): \d+', o.get_attribute('title')).groups() for o in cells]
+    new = next(k for k, (true, predicted) in enumerate(titles) if true != predicted and f"true='{true}'" not in said and f"predicted='{predicted}'" not in said)
+    print(f'\nfrom the click to the new picture: {1000*after(page, image, cells[new].click):.0f} ms')
+    page.wait_for_timeout(300)
+    look(page, 'lab-confusion')
+    copied = call.inner_text()
+    assert "true={!r}, predicted={!r}".format(*titles[new]) in copied
+    subprocess.run([sys.executable, '-c', f'{MATRIX[0]}\n{copied}\nnp.save("made.npy", picture)'], cwd=tmp_path, check=True)
+    assert (np.load(tmp_path/'made.npy') == picture(image)).all()
+
+
+WATCHED = """
+from imgopt_nb.datasets import load_dataset
+from imgopt_nb.evaluation import open_tensorboard, tensorboard_cb
+from imgopt_nb.loaders import make_dls
+from imgopt_nb.training import make_learner
+train, valid = load_dataset('fashion_mnist', 'train')[:200], load_dataset('fashion_mnist', 'test')[:60]
+learn = make_learner(make_dls(train, valid, bs=32, device='cpu', seed=0), 'fast_net', seed=0)
+with learn.no_bar(), learn.no_logging(): learn.fit(3, .02, cbs=tensorboard_cb('runs/first', every=2))
+with open_tensorboard('runs') as server:
+    print(server.url, flush=True)
+    input()
+"""
+
+
+def test_tensorboard_shows_a_training(page, tmp_path):
+    process = psutil.Popen([sys.executable, '-W', 'ignore', '-c', WATCHED], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    own, strangers = page.context.browser.new_page(viewport=dict(width=1300, height=1000)), []
+    try:
+        url = process.stdout.readline().strip()
+        assert url.startswith('http://localhost:'), url
+        family = process.children(recursive=True)
+        own.on('request', lambda r: strangers.append(r.url) if urlsplit(r.url).netloc not in (urlsplit(url).netloc, '') else None)
+        own.goto(url + '#scalars')
+        for text in ('train/loss', 'epoch/valid_loss', 'rates/lr'): own.get_by_text(text.split('/')[-1]).first.wait_for(timeout=30000)
+        own.get_by_text('first').first.wait_for(timeout=30000)
+        own.wait_for_timeout(1000)
+        look(own, 'tensorboard-scalars')
+        own.goto(url + '#images')
+        own.get_by_text('confusion').first.wait_for(timeout=30000)
+        own.wait_for_timeout(1000)
+        look(own, 'tensorboard-images')
+        process.stdin.write('\n')
+        process.stdin.flush()
+        assert process.wait(60) == 0 and family and not psutil.wait_procs(family, timeout=10)[1]
+    finally:
+        own.close()
+        for o in [*process.children(recursive=True), process] if process.is_running() else []: o.kill()
+    assert not strangers
