@@ -23,7 +23,7 @@ def wilson_interval(right:int,       # right answers
                    )->tuple:         # (share, low, high)
     "Interval for a share (eq. 8.19; Wilson, 1927). Raises `ValueError` without pictures, or for counts and levels out of range."
     from scipy.special import ndtri
-    if not (n >= 1 and 0 <= right <= n and 0 < level < 1): raise ValueError(f'of n ≥ 1 pictures 0 to n are right, and the level lies between 0 and 1; got {right} of {n}, level {level}')
+    if not (n >= 1 and 0 <= right <= n and right == int(right) and n == int(n) and 0 < level < 1): raise ValueError(f'of n ≥ 1 pictures 0 to n are right (counts, not shares), and the level lies between 0 and 1; got {right} of {n}, level {level}')
     a, z = right/n, float(ndtri((1+level)/2))
     middle, half = a + z*z/(2*n), z*math.sqrt(a*(1-a)/n + z*z/(4*n*n))
     return a, max(0., (middle-half)/(1+z*z/n)), min(1., (middle+half)/(1+z*z/n))
@@ -41,12 +41,14 @@ def bootstrap_ci(measure,            # function of the resampled arrays → a nu
     n = len(arrays[0]) if arrays else 0
     if any(len(a) != n for a in arrays) or (groups is not None and len(groups) != n): raise ValueError(f'arrays and groups go together, one row a picture; got lengths {[len(a) for a in arrays]}' + (f' and {len(groups)} groups' if groups is not None else ''))
     if not 0 < level < 1 or n_boot < 100: raise ValueError(f'the level lies between 0 and 1 and there are at least 100 draws, got {level} and {n_boot}')
-    units = [np.flatnonzero(g) for g in np.unique(groups, return_inverse=True)[1][None] == np.arange(len(np.unique(groups)))[:, None]] if groups is not None else n
-    if (m := n if groups is None else len(units)) < 2: raise ValueError(f'a bootstrap needs at least 2 {"pictures" if groups is None else "groups"}, got {m}')
+    at = np.unique(groups, return_inverse=True)[1] if groups is not None and n else np.arange(n)
+    units = np.split(np.argsort(at, kind='stable'), np.cumsum(np.bincount(at))[:-1]) if n else []
+    if (m := len(units)) < 2: raise ValueError(f'a bootstrap needs at least 2 {"pictures" if groups is None else "groups"}, got {m}')
+    value = float(measure(*arrays)) # what it raises for the whole sample, it may raise
     draws = [resampled(measure, arrays, rng.integers(m, size=m) if groups is None else np.concatenate([units[k] for k in rng.integers(m, size=m)])) for _ in range(n_boot)]
     whole = [d for d in draws if d is not None]
     if len(whole) < .9*n_boot: raise ValueError(f'{n_boot-len(whole)} of {n_boot} draws gave no number: too few pictures of some class for this measure')
-    return float(measure(*arrays)), *(float(v) for v in np.quantile(whole, [(1-level)/2, (1+level)/2]))
+    return value, *(float(v) for v in np.quantile(whole, [(1-level)/2, (1+level)/2]))
 
 def resampled(measure, arrays, at): # a number, or None
     "The measure of some rows."
@@ -67,7 +69,7 @@ def mcnemar(a,       # (N,) booleans: model A is right
 
 # %% ../nbs/08c_certainty.ipynb #5eefdd41
 def holm(p)->np.ndarray: # (k,) adjusted p-values
-    "Holm's correction: significant at the level α is what stays below it. Raises `ValueError` for what are no p-values."
+    "Holm's correction: significant at the level α is what is at most α. Raises `ValueError` for what are no p-values."
     p = np.asarray(p, float)
     if p.ndim != 1 or not len(p) or not ((p >= 0) & (p <= 1)).all(): raise ValueError(f'p-values lie from 0 to 1, got {p}')
     order, res = np.argsort(p, kind='stable'), np.empty(len(p))
@@ -101,7 +103,7 @@ def calibration_test(probs, labels, # (N, K), (N,)
                      bins:int=15, n_draws:int=1000,
                      rng=None,       # numpy Generator
                     )->dict:         # ece, by_luck (mean ECE if the probabilities were true), p
-    "Could the labels have been drawn from the probabilities? (Consistency resampling; Bröcker and Smith, 2007.) Raises `ValueError` as `calibration_bins`."
+    "Could the labels have been drawn from the probabilities? (After the consistency resampling of Bröcker and Smith, 2007, with the probabilities kept as they are. Pictures have to be independent.) Raises `ValueError` as `calibration_bins`."
     rng, p = rng or np.random.default_rng(0), np.asarray(probs, float)
     ece, cumulated = calibration_error(p, labels, bins), p.cumsum(1)/p.sum(1, keepdims=True)
     draws = [calibration_error(p, np.minimum((rng.random((len(p), 1)) > cumulated).sum(1), p.shape[1]-1), bins) for _ in range(n_draws)]
@@ -137,21 +139,23 @@ from .exercises import exercise, must
 
 @exercise('8.5', hints=['Draw as many groups as there are, with replacement, and take all rows of each drawn group, as often as it was drawn.', 'names = np.unique(groups); for each draw: rng.choice(names, len(names)), then np.concatenate([np.flatnonzero(groups == g) for g in drawn]).'])
 def check_cluster(answer, rng):
-    m, size = 12, 4
-    groups = np.repeat(np.arange(m), size)
-    order = rng.permutation(m*size)
-    groups = (groups*7)[order]
-    x = (groups + .01*np.arange(len(groups))) # every row has its own value
+    m = 12
+    sizes = rng.permutation(np.r_[np.repeat([1, 2, 3], 3), [6, 8, 10]]) # groups of many sizes
+    groups = rng.permutation(np.repeat([f'g{7*k}' for k in range(m)], sizes))
     at = np.asarray(answer(groups.copy(), np.random.default_rng(int(rng.integers(1 << 30)))))
     must(at.ndim == 1 and at.dtype.kind in 'iu', f'row numbers are needed, got {at.dtype} of shape {at.shape}')
     must(len(at) and at.min() >= 0 and at.max() < len(groups), f'row numbers lie from 0 to {len(groups)-1}')
     counts = np.bincount(at, minlength=len(groups))
     for g in np.unique(groups):
         must(len(set(counts[groups == g].tolist())) == 1, f'rows of group {g} were drawn {counts[groups == g].tolist()} times', hint='a drawn group brings all of its rows')
-    must(len(at) == len(groups), f'{m} groups are drawn, as many as there are; yours has {len(at)//size}')
-    draws = [np.bincount(np.asarray(answer(groups.copy(), np.random.default_rng(s))), minlength=len(groups)) for s in range(20)]
-    must(any(d.max() > 1 for d in draws), 'no group was ever drawn twice', hint='with replacement')
-    must(len({d.tobytes() for d in draws}) > 10, 'the draw does not depend on `rng`')
+    names, first = np.unique(groups, return_index=True)
+    draws = np.array([np.bincount(np.asarray(answer(groups.copy(), np.random.default_rng(s)), int), minlength=len(groups))[first] for s in range(300)]) # how often each group was drawn
+    must((draws.sum(1) == m).all(), f'{m} groups are drawn, as many as there are, counted as often as they were drawn; yours were {sorted(set(draws.sum(1).tolist()))}')
+    must(draws.max() > 1, 'no group was ever drawn twice', hint='with replacement')
+    must(len({d.tobytes() for d in draws}) > 100, 'the draw does not depend on `rng`')
+    must(np.array_equal(answer(groups.copy(), np.random.default_rng(0)), answer(groups.copy(), np.random.default_rng(0))), 'the same `rng` gives another draw', hint='draw from the rng that is passed')
+    large = np.array([(groups == g).sum() > 5 for g in names])
+    must(draws[:, large].mean() < 1.4, 'large groups are drawn more often than small ones', hint='choose among the names of the groups, np.unique(groups), not among the rows')
 
 # %% ../nbs/08c_certainty.ipynb #576f6292
 @exercise('8.6', hints=['Only the pictures count about which the two disagree: b = (a & ~c).sum() and so on.', 'If both are equally good, the number that one of them wins is binomial with n = disagreements and p = ½; add up the tail as far out as what was seen, twice.'])
@@ -166,7 +170,8 @@ def check_sign(answer, rng):
         must(np.isfinite(got) and 0 <= got <= 1, f'a p-value lies from 0 to 1, got {got}')
         must(not np.isclose(got, one_sided) or np.isclose(right, one_sided), 'that is one tail', hint='a difference in the other direction would have been as surprising: twice')
         from scipy.stats import chi2_contingency
-        must(not np.isclose(got, chi2_contingency([[a.sum(), n-a.sum()], [b.sum(), n-b.sum()]])[1], atol=1e-6), 'the pairing is lost', hint='count pictures about which they disagree')
+        lost = chi2_contingency([[a.sum(), n-a.sum()], [b.sum(), n-b.sum()]])[1]
+        must(not np.isclose(got, lost, atol=1e-6) or np.isclose(right, lost, atol=1e-6), 'the pairing is lost', hint='count pictures about which they disagree')
         must(np.isclose(got, right, atol=1e-6), f'{only_a} only A, {only_b} only B: p = {right:.5f}, yours {got:.5f}')
     same = rng.random(20) < .5
     must(np.isclose(float(answer(same.copy(), same.copy())), 1.), 'two models that never disagree do not differ: p = 1', hint='no disagreement: nothing to divide by')

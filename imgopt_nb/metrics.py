@@ -6,13 +6,13 @@
 __all__ = ['checked_pair', 'confusion', 'checked_confusion', 'precision_recall', 'class_table', 'most_confused', 'confusion_view',
            'ConfusionLab', 'confusion_lab', 'checked_scores', 'threshold_counts', 'roc', 'auc',
            'precision_recall_curve', 'average_precision', 'best_threshold', 'cost_at', 'normal_rates', 'score_panel',
-           'counts_panel', 'threshold_counts_of', 'threshold_view', 'threshold_lab', 'checked_probs', 'one_vs_rest',
+           'matrix_panel', 'lab_rates', 'lab_counts', 'threshold_view', 'threshold_lab', 'checked_probs', 'one_vs_rest',
            'top_k_accuracy', 'check_pairs', 'check_macro_f1']
 
 # %% ../nbs/08b_metrics.ipynb #4511c010
-import math
+import html, math
 import numpy as np
-from .datasets import ImageSet, balanced_accuracy, load_dataset
+from .datasets import ImageSet, load_dataset
 from .features import extract_features, linear_probe
 from .figures import Lab, Picture, Table, contact_sheet, figure, shown
 from .losses import curve_panel
@@ -28,7 +28,7 @@ def checked_pair(labels, predicted, n_classes:int=None)->tuple: # (labels, predi
     if y.dtype.kind not in 'iu' or p.dtype.kind not in 'iu': raise ValueError(f'class numbers are needed (of probabilities take argmax(1)); got {y.dtype} and {p.dtype}')
     k = n_classes or int(max(y.max(), p.max()))+1
     if min(y.min(), p.min()) < 0 or max(y.max(), p.max()) >= k: raise ValueError(f'class numbers lie from 0 to {k-1}, got {min(y.min(), p.min())} to {max(y.max(), p.max())}')
-    return y, p, k
+    return y.astype(np.int64), p.astype(np.int64), k
 
 def confusion(labels,             # (N,) class numbers
               predicted,          # (N,) class numbers
@@ -39,9 +39,10 @@ def confusion(labels,             # (N,) class numbers
     return np.bincount(y*k + p, minlength=k*k).reshape(k, k)
 
 # %% ../nbs/08b_metrics.ipynb #6c9d348c
-def checked_confusion(c)->np.ndarray: # (K, K) float64
-    "Raises `ValueError` for anything but a square matrix of counts with something in it."
+def checked_confusion(c, classes=None)->np.ndarray: # (K, K) float64
+    "Raises `ValueError` for anything but a square matrix of counts with something in it, or another number of names."
     c = np.asarray(c, float)
+    if classes is not None and c.ndim == 2 and len(classes) != len(c): raise ValueError(f'{len(c)} classes need {len(c)} names, got {len(classes)}')
     if c.ndim != 2 or c.shape[0] != c.shape[1] or not np.isfinite(c).all() or c.min(initial=0) < 0 or not c.sum(): raise ValueError(f'a confusion matrix is square, of counts that are 0 or more, and not empty; got shape {c.shape}')
     return c
 
@@ -53,7 +54,7 @@ def precision_recall(c)->tuple: # (precision, recall, F1), each (K,)
 
 def class_table(c, classes)->Table:
     "Precision, recall, F1 and counts by class, and their means: macro (each class alike) and weighted (by pictures), over classes that occur or were predicted, 0/0 counted as 0."
-    c = checked_confusion(c)
+    c = checked_confusion(c, classes)
     p, r, f = precision_recall(c)
     rows = [{'class': str(n), 'precision, %': 100*p[k], 'recall, %': 100*r[k], 'F1, %': 100*f[k], 'pictures': int(c[k].sum()), 'predicted': int(c[:, k].sum())} for k, n in enumerate(classes)]
     there, weight = c.sum(0)+c.sum(1) > 0, c.sum(1)/c.sum()
@@ -63,7 +64,7 @@ def class_table(c, classes)->Table:
 # %% ../nbs/08b_metrics.ipynb #ae0ae77e
 def most_confused(c, classes, k:int=5)->Table:
     "Pairs (true, predicted) off the diagonal with the most pictures, and their share of the true class."
-    c = checked_confusion(c)
+    c = checked_confusion(c, classes)
     off = c - np.diag(np.diag(c))
     order = np.argsort(-off, axis=None, kind='stable')[:k]
     return Table([{'true': str(classes[i]), 'predicted': str(classes[j]), 'pictures': int(off[i, j]), 'of the true class, %': 100*off[i, j]/c[i].sum()} for i, j in zip(*np.unravel_index(order, c.shape)) if off[i, j]])
@@ -100,11 +101,11 @@ class ConfusionLab(Lab):
         view = lambda true, predicted: confusion_view(images, probs, true, predicted)
         super().__init__(view, controls, call, view(*(names[i] for i in first)), f'pictures of {names[first[0]]} that were called {names[first[1]]}')
         self.buttons, share = {}, c/np.maximum(c.sum(1, keepdims=True), 1)
-        cells = [w.Label('')] + [w.Label(n[:6], tooltip=n) for n in names]
+        cells = [w.Label('')] + [w.HTML(f'<div style="font-size:10px;line-height:12px;width:46px;overflow:hidden;text-align:center">{html.escape(n)}</div>') for n in names]
         for i, row in enumerate(names):
             cells.append(w.Label(row[:9], tooltip=row))
             for j, col in enumerate(names): cells.append(self.cell(row, col, int(c[i, j]), float(share[i, j]), w))
-        self.grid = w.GridBox(cells, layout=w.Layout(grid_template_columns=f'74px repeat({len(names)}, 46px)', grid_gap='1px'))
+        self.grid = w.GridBox(cells, layout=w.Layout(grid_template_columns=f'74px repeat({len(names)}, 48px)', grid_gap='1px', width=f'{74+49*len(names)+20}px'))
         self.ui.children = [self.grid, *self.ui.children]
 
 # %% ../nbs/08b_metrics.ipynb #b1cf5faf
@@ -216,55 +217,86 @@ def score_panel(edges, heights, threshold, size=(250, 230))->np.ndarray: # heigh
     for s, at in (('negatives', (left, 16)), ('positives', (left+92, 16)), ('probability', (wd//2-34, h-5)), ('0', (left-4, h-18)), ('1', (wd-18, h-18))): cv2.putText(image, s, at, cv2.FONT_HERSHEY_SIMPLEX, .4, (31, 119, 180) if s == 'positives' else (90, 90, 90), 1, cv2.LINE_AA)
     return image
 
-def counts_panel(rows, size=(250, 230))->np.ndarray: # rows: of (text, number as text) → H×W×3 uint8
-    "Lines of text."
+def matrix_panel(c, size=(250, 230))->np.ndarray: # c: of `lab_counts` → H×W×3 uint8
+    "The confusion matrix of 1,000 pictures, and what is read off it."
     import cv2
     image = np.full((size[1], size[0], 3), 255, np.uint8)
-    for k, (text, value) in enumerate(rows):
-        cv2.putText(image, text, (12, 24+22*k), cv2.FONT_HERSHEY_SIMPLEX, .42, (70, 70, 70), 1, cv2.LINE_AA)
-        cv2.putText(image, value, (size[0]-78, 24+22*k), cv2.FONT_HERSHEY_SIMPLEX, .42, (30, 30, 30), 1, cv2.LINE_AA)
+    text = lambda s, x, y, scale=.4: cv2.putText(image, s, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, (60, 60, 60), 1, cv2.LINE_AA)
+    for x, s in ((70, 'called pos.'), (152, 'called neg.')): text(s, x, 14, .36)
+    for i, (name, row) in enumerate((('positive', ('found', 'missed')), ('negative', ('alarms', 'left')))):
+        text(name, 6, 44+46*i, .36)
+        for j, k in enumerate(row):
+            shade = int(round(150*min(1., c[k]/1000)**.5))
+            cv2.rectangle(image, (68+82*j, 20+46*i), (146+82*j, 62+46*i), (255-shade, 255-shade//2, 255) if k in ('found', 'left') else (255, 255-shade, 255-shade), -1)
+            text(f'{c[k]:.0f}', 92+82*j, 46+46*i, .5)
+    part = lambda v: f'{100*v:.1f}%' if v == v else '-'
+    lines = (('accuracy', part((c['found']+c['left'])/1000)), ('precision', part(c['precision'])), ('recall', part(c['tpr'])), ('AUC', part(c['auc'])), ('price', f"{c['price']:.0f}"))
+    for k, (name, value) in enumerate(lines):
+        text(name, 68, 134+19*k)
+        text(value, 160, 134+19*k)
     return image
 
 # %% ../nbs/08b_metrics.ipynb #c001cda7
-def threshold_counts_of(threshold, share, separation, miss_costs)->dict: # in 1,000 pictures
-    "Right and wrong answers, rates and price. Raises `ValueError` for values out of range."
-    if not 0 < miss_costs < math.inf: raise ValueError(f'a miss costs more than nothing, got {miss_costs}')
-    fpr, tpr = (float(v) for v in normal_rates(threshold, separation, share))
-    tp, fp = 1000*share*tpr, 1000*(1-share)*fpr
-    return dict(found=tp, missed=1000*share-tp, alarms=fp, left=1000*(1-share)-fp, tpr=tpr, fpr=fpr, precision=tp/(tp+fp) if tp+fp > 1e-9 else math.nan, price=fp+miss_costs*(1000*share-tp))
+def lab_rates(threshold, separation, labels, scores, share)->tuple: # ((FPR, TPR) at the threshold, (FPR, TPR) curves, AUC, histograms of negatives and positives)
+    "From two normal distributions, or from data."
+    from scipy.special import ndtr
+    edges = np.linspace(0, 1, 26)
+    if labels is None:
+        x, rates = np.linspace(9, -9, 500), normal_rates(edges, separation, share)
+        return normal_rates(threshold, separation, share), (ndtr(-x - separation/2), ndtr(separation/2 - x)), float(ndtr(separation/math.sqrt(2))), [-np.diff(r) for r in rates]
+    y, s = checked_scores(labels, scores)
+    if s.min() < 0 or s.max() > 1: raise ValueError(f'scores are probabilities from 0 to 1, got {s.min()} to {s.max()}')
+    return tuple((s[m] >= threshold).mean() for m in (~y, y)), roc(y, s)[:2], auc(y, s), [np.histogram(s[m], edges)[0]/m.sum() for m in (~y, y)]
 
-def threshold_view(threshold:float=.5, share:float=.3, separation:float=1.5, # as for `normal_rates`
-                   miss_costs:float=1., # as many false alarms
-                   width:int=250)->np.ndarray: # 230×4·width×3 uint8
-    "Scores, ROC curve, precision against recall, and counts in 1,000 pictures at a threshold. Raises `ValueError` for values out of range."
-    from scipy.special import expit, logit, ndtr
-    c = threshold_counts_of(threshold, share, separation, miss_costs)
-    x, edges, blue, red = np.linspace(7, -7, 400), np.linspace(0, 1, 26), (31, 119, 180), (200, 40, 40)
-    fpr, tpr = normal_rates(expit(separation*x + logit(share)), separation, share) if separation else (ndtr(-x), ndtr(-x))
-    precision = share*tpr/(share*tpr + (1-share)*fpr) # (8.15)
-    panels = [score_panel(edges, [-f*np.diff(r) for f, r in zip((1-share, share), normal_rates(edges, separation, share))], threshold, (width, 230)),
-              curve_panel(fpr, [(tpr, blue)], 0., 1., 'true positive rate', (width, 230), 'false positive rate', [(c['fpr'], c['tpr'], red)]),
-              curve_panel(tpr, [(precision, blue)], 0., 1., 'precision', (width, 230), 'recall', [(c['tpr'], np.nan_to_num(c['precision'], nan=1.), red)])]
-    rows = [('positives found', f"{c['found']:.0f}"), ('positives missed', f"{c['missed']:.0f}"), ('false alarms', f"{c['alarms']:.0f}"), ('negatives left alone', f"{c['left']:.0f}"), ('accuracy', f"{(c['found']+c['left'])/10:.1f}%"), ('precision', f"{100*c['precision']:.1f}%" if c['precision'] == c['precision'] else '-'), ('recall', f"{100*c['tpr']:.1f}%"), ('AUC', f'{100*ndtr(separation/math.sqrt(2)):.1f}%'), ('price', f"{c['price']:.0f}")]
-    return np.hstack([*panels, counts_panel(rows, (width, 230))])
+def lab_counts(fpr, tpr, area, share, miss_costs)->dict: # in 1,000 pictures
+    "Right and wrong answers, rates and price. Raises `ValueError` for a share or a price out of range."
+    if not (0 < share < 1 and 0 < miss_costs < math.inf): raise ValueError(f'the share of positives lies between 0 and 1, and a miss costs more than nothing; got {share} and {miss_costs}')
+    tp, fp = 1000*share*float(tpr), 1000*(1-share)*float(fpr)
+    return dict(found=tp, missed=1000*share-tp, alarms=fp, left=1000*(1-share)-fp, tpr=float(tpr), fpr=float(fpr), auc=area, precision=tp/(tp+fp) if tp+fp > 1e-9 else math.nan, price=fp+miss_costs*(1000*share-tp))
 
 # %% ../nbs/08b_metrics.ipynb #22d38475
-def threshold_lab()->Lab:
-    "Sliders for the threshold, the share of positives, their separation and the price of a miss."
+def threshold_view(threshold:float=.5, share:float=None, # of positives; 0.3, or that of the data
+                   separation:float=1.5,  # as for `normal_rates`, without data
+                   miss_costs:float=1.,   # as many false alarms
+                   labels=None, scores=None, # data: (N,) 1 or 0 and probabilities
+                   width:int=250)->np.ndarray: # 230×4·width×3 uint8
+    "Scores, ROC curve, precision against recall, and the confusion matrix of 1,000 pictures at a threshold. Raises `ValueError` for values out of range and as `checked_scores`."
+    if not 0 <= threshold <= 1: raise ValueError(f'the threshold lies from 0 to 1, got {threshold}')
+    share = share if share is not None else .3 if labels is None else float(np.mean(labels))
+    (at_fpr, at_tpr), (fpr, tpr), area, heights = lab_rates(threshold, separation, labels, scores, share)
+    c = lab_counts(at_fpr, at_tpr, area, share, miss_costs)
+    with np.errstate(invalid='ignore'): precision = np.nan_to_num(share*tpr/(share*tpr + (1-share)*fpr), nan=1.) # (8.15)
+    edges, blue, red = np.linspace(0, 1, 26), (31, 119, 180), (200, 40, 40)
+    panels = [score_panel(edges, [(1-share)*heights[0], share*heights[1]], threshold, (width, 230)),
+              curve_panel(fpr, [(tpr, blue)], 0., 1., 'true positive rate', (width, 230), 'false positive rate', [(c['fpr'], c['tpr'], red)]),
+              curve_panel(tpr, [(precision, blue)], 0., 1., 'precision', (width, 230), 'recall', [(c['tpr'], np.nan_to_num(c['precision'], nan=1.), red)])]
+    return np.hstack([*panels, matrix_panel(c, (width, 230))])
+
+# %% ../nbs/08b_metrics.ipynb #d3d33284
+def threshold_lab(labels=None, scores=None, # (N,) 1 or 0 and probabilities; two normal distributions by default
+                  source:str='labels, scores', # text that makes both, for the call to copy
+                 )->Lab:
+    "Sliders for the threshold, the share of positives, the price of a miss and, without data, the separation."
     import ipywidgets as w
-    controls = sliders(threshold=w.FloatSlider(.5, min=0, max=1, step=.01, description='threshold'), share=w.FloatSlider(.3, min=.01, max=.99, step=.01, description='positives'), separation=w.FloatSlider(1.5, min=0, max=5, step=.1, description='separation', readout_format='.1f'), miss_costs=w.FloatSlider(1, min=.1, max=20, step=.1, description='miss costs', readout_format='.1f'))
-    call = lambda **kw: 'from imgopt_nb.metrics import threshold_view\npicture = threshold_view(' + ', '.join(f'{k}={v!r}' for k, v in kw.items()) + ')'
-    sheet = np.vstack([threshold_view(), threshold_view(share=.03), threshold_view(share=.03, threshold=.1, miss_costs=9.)])
-    return Lab(threshold_view, controls, call, sheet, 'scores, ROC, precision against recall and counts for 30% positives, for 3%, and for 3% with a threshold of 0.1')
+    own, share = labels is not None, .3 if labels is None else round(float(np.mean(labels)), 2)
+    controls = dict(threshold=w.FloatSlider(.5, min=0, max=1, step=.01, description='threshold'), share=w.FloatSlider(min(max(share, .01), .99), min=.01, max=.99, step=.01, description='positives'), miss_costs=w.FloatSlider(1, min=.1, max=20, step=.1, description='miss costs', readout_format='.1f'))
+    if not own: controls['separation'] = w.FloatSlider(1.5, min=0, max=5, step=.1, description='separation', readout_format='.1f')
+    plain = lambda kw: {k: round(v, 3) for k, v in kw.items()} # sliders give 1.2000000000000002
+    data = dict(zip(('labels', 'scores'), (labels, scores))) if own else {}
+    call = lambda **kw: 'from imgopt_nb.metrics import threshold_view\n' + (f'labels, scores = {source}\n' if own and source != 'labels, scores' else '') + 'picture = threshold_view(' + ', '.join([*(f'{k}={v!r}' for k, v in plain(kw).items()), *(f'{k}={k}' for k in data)]) + ')'
+    view = lambda **kw: threshold_view(**plain(kw), **data)
+    sheet = np.vstack([threshold_view(**kw, **data) for kw in (dict(share=share), dict(share=.03), dict(share=.03, threshold=.1, miss_costs=9.))])
+    return Lab(view, sliders(**controls), call, sheet, 'scores, ROC, precision against recall and the confusion matrix for three settings')
 
 # %% ../nbs/08b_metrics.ipynb #dd03784f
 def checked_probs(labels, probs)->tuple: # (labels, probabilities)
     "Raises `ValueError` for shapes or labels that do not fit, and for what is not finite."
     y, p = np.asarray(labels), np.asarray(probs, float)
     if p.ndim != 2 or y.shape != p.shape[:1] or not len(y): raise ValueError(f'probabilities (N, K) and labels (N,) are needed, N at least 1; got {p.shape} and {y.shape}')
-    if y.dtype.kind not in 'iu' or y.min() < 0 or y.max() >= p.shape[1]: raise ValueError(f'labels are whole numbers from 0 to {p.shape[1]-1}, got {y.dtype} {y.min()} to {y.max()}')
+    if y.dtype.kind not in 'iu': raise ValueError(f'labels are class numbers, not {y.dtype}; of names take their place in the list of classes')
+    if y.min() < 0 or y.max() >= p.shape[1]: raise ValueError(f'labels are whole numbers from 0 to {p.shape[1]-1}, got {y.min()} to {y.max()}')
     if not np.isfinite(p).all(): raise ValueError(f'{(~np.isfinite(p).all(1)).sum()} of {len(p)} rows are not finite')
-    return y, p
+    return y.astype(np.int64), p
 
 def one_vs_rest(labels,              # (N,) class numbers
                 probs,               # (N, K) scores, the larger the likelier
@@ -310,19 +342,21 @@ def check_pairs(answer, rng):
 # %% ../nbs/08b_metrics.ipynb #42f9425b
 @exercise('8.4', hints=['TP is the diagonal; a column sums to TP + FP, a row to TP + FN.', 'F1 of each class is 2·TP/(row + column); a class with row + column = 0 is left out of the mean.'])
 def check_macro_f1(answer, rng):
-    k = int(rng.integers(4, 7))
+    k = int(rng.integers(6, 9))
     c = rng.integers(0, 9, (k, k)) + 8*np.eye(k, dtype=int)
     c[0] *= 6 # one class is common
-    c[:, 1] = 0 # never predicted
+    c[:, [1, 4]] = 0 # never predicted
     c[2], c[:, 2] = 0, 0 # not there at all
+    c[3], c[0, 3] = 0, c[0, 3] + 5 # predicted, but not there
     got = float(answer(c.copy()))
     tp, row, col = np.diag(c), c.sum(1), c.sum(0)
     there = row+col > 0
     f = np.where(there, 2*tp/np.maximum(row+col, 1), 0)
     right = f[there].mean()
-    must(np.isfinite(got), 'NaN: one class was never predicted, another is not there at all', hint='2·TP/(row + column) needs no precision')
+    must(np.isfinite(got), 'NaN: two classes were never predicted, another is not there at all', hint='2·TP/(row + column) needs no precision')
     must(not np.isclose(got, f.mean()), 'a class that neither occurs nor is predicted has no F1', hint='leave it out of the mean')
     must(not np.isclose(got, tp.sum()/c.sum()), 'that is the accuracy, or F1 of summed counts', hint='macro: the mean of the F1 of the classes')
     must(not np.isclose(got, (f*row).sum()/row.sum()), 'that is weighted by the number of pictures', hint='macro: every class counts the same')
-    must(not np.isclose(got, f[there & (col > 0)].mean()), 'the class that was never predicted was left out', hint='it occurs, so its F1 is 0')
+    must(not np.isclose(got, f[row > 0].mean()), 'a class that was predicted but does not occur was left out', hint='its false alarms count: its F1 is 0 as well')
+    must(not np.isclose(got, f[there & (col > 0)].mean()), 'the classes that were never predicted were left out', hint='each occurs, so its F1 is 0')
     must(np.isclose(got, right), f'the macro F1 is {right:.4f}, yours {got:.4f}')

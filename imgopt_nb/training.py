@@ -180,7 +180,7 @@ class Checkpoint(Callback):
         schedule = next((c for c in self.learn.cbs if type(c).__name__ == 'ParamScheduler'), None)
         rate = [round(float(v), 12) for t in (0., .1, .25, .5, 1.) for v in np.ravel(schedule.scheds['lr'](t))] if schedule and 'lr' in schedule.scheds else self.first_rate
         loss = [repr(self.learn.loss_func) if isinstance(self.learn.loss_func, nn.Module) else type(self.learn.loss_func).__name__, getattr(getattr(self.learn.loss_func, 'func', None), 'label_smoothing', None)]
-        others = sorted(f"{type(c).__name__} {getattr(c, 'dtype', '')}".strip() for c in self.learn.cbs if hasattr(c, 'run_state'))
+        others = sorted(f"{type(c).__name__} {getattr(c, 'dtype', '')}".strip() for c in self.learn.cbs if hasattr(c, 'run_state') and not getattr(c, 'watches', False)) # who only watches may come and go
         return dict(network=hashlib.sha256(f'{self.model!r} {list(self.model.state_dict())}'.encode()).hexdigest()[:16], optimizer=[f.__name__ for f in self.opt.cbs], rate=rate, decay=float(self.learn.wd or 0), loss=loss, callbacks=others, classes=[str(c) for c in getattr(self.dls, 'vocab', [])], picture=list(self.dls.train.one_batch()[0].shape[1:]), epochs=self.n_epoch, batches=len(self.dls.train), batch=self.dls.train.bs, pictures=self.dls.train.n, seed=getattr(self.dls.train, 'seed', 0), weights=[list(p.shape) for p in self.model.parameters()])
     def state(self)->dict:
         r = self.recorder

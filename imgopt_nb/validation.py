@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['WAYS', 'COPIES', 'LEAKS', 'checked_folds', 'dealt', 'plain_folds', 'checked_labels', 'stratified_folds',
-           'grouped_folds', 'probabilities_of', 'CrossValidated', 'assigned', 'content_of', 'kept_fold',
+           'grouped_folds', 'probabilities_of', 'CrossValidated', 'assigned', 'content_of', 'seed_of', 'kept_fold',
            'cross_validate', 'one_fold', 'with_copies', 'by_lot', 'probe_cross_validation', 'leak_run',
            'leak_experiment', 'components', 'least_squares', 'estimates', 'corrected_interval', 'learning_curve',
-           'stratified_order', 'fit_power_law', 'check_stratify', 'check_honest']
+           'stratified_order', 'in_good_order', 'fit_power_law', 'check_stratify', 'check_honest']
 
 # %% ../nbs/08a_validation.ipynb #c1c6f25f
 import hashlib, math, time, warnings
@@ -75,8 +75,8 @@ def grouped_folds(labels,      # (n,) whole numbers from 0
     np.add.at(counts, (group, y), 1)
     counts[:, -1] = counts.sum(1)
     share, have, fold_of = np.maximum(counts.sum(0)/folds, 1e-9), np.zeros((folds, counts.shape[1])), np.zeros(len(names), int)
-    order = np.random.default_rng(seed).permutation(len(names))
-    for g in order[np.argsort(-counts[order, -1], kind='stable')]:
+    shaken = np.log(counts[:, -1]) + .3*np.random.default_rng(seed).gumbel(size=len(names))
+    for g in np.argsort(-shaken):
         fold_of[g] = (counts[g]*(2*have + counts[g])/share**2).sum(1).argmin() # how much the sum of squares grows
         have[fold_of[g]] += counts[g]
     return fold_of[group]
@@ -90,7 +90,7 @@ def probabilities_of(fitted,           # a fastai `Learner` made with `make_dls`
         if list(fitted.dls.vocab) != images.classes: raise ValueError(f'the learner knows the classes {list(fitted.dls.vocab)}, the pictures have {images.classes}')
         with fitted.no_bar(), fitted.no_logging(): p = fitted.get_preds(dl=fitted.dls.valid.new(datasets_of(images, fitted.dls.valid.dataset.size, 1)))[0]
         p = p.as_subclass(torch.Tensor).float().cpu().numpy()
-    elif callable(fitted): p = np.asarray(fitted(images))
+    elif callable(fitted): p = np.asarray(fitted(ImageSet(images.pictures, np.zeros(len(images), int), images.classes, images.meta))) # without labels
     else: raise TypeError(f'a fastai Learner or a function of an ImageSet is needed, got {type(fitted).__name__}')
     if p.shape != (len(images), len(images.classes)): raise ValueError(f'{len(images)} pictures of {len(images.classes)} classes need probabilities of shape {(len(images), len(images.classes))}, got {p.shape}')
     if not np.isfinite(p).all() or p.min() < 0 or not np.allclose(p.sum(1), 1, atol=1e-3): raise ValueError('probabilities are finite, at least 0 and sum to 1 in each row; give the softmax of the logits' if np.isfinite(p).all() else f'{(~np.isfinite(p).all(1)).sum()} of {len(p)} rows are not finite')
@@ -119,12 +119,15 @@ def assigned(labels, how:str, groups, folds:int, seed:int)->np.ndarray: # (N,) f
     if how not in ('plain', 'stratified'): raise ValueError(f"how is 'plain', 'stratified' or 'grouped', got {how!r}")
     return stratified_folds(labels, folds, seed) if how == 'stratified' else plain_folds(len(labels), folds, seed)
 
-def content_of(images:ImageSet, *more)->str: # 32 hexadecimal digits
-    "A fingerprint of pictures, labels, classes and whatever else."
-    h = hashlib.sha256(repr((images.classes, *[m if isinstance(m, (str, int)) else np.asarray(m).tolist() for m in more])).encode())
+def content_of(images:ImageSet)->str: # 32 hexadecimal digits
+    "A fingerprint of pictures, labels, classes and metadata."
+    h = hashlib.sha256(repr((images.classes, images.labels.tolist(), sorted((k, v.tolist()) for k, v in images.meta.items()))).encode())
     for p in images.pictures: h.update(f'{np.shape(p)} {np.asarray(p).dtype}'.encode() + np.ascontiguousarray(p).tobytes())
-    h.update(images.labels.tobytes())
     return h.hexdigest()[:32]
+
+def seed_of(*key)->int:
+    "A seed for each (seed, repeat, fold), none of them shared."
+    return int(np.random.SeedSequence(key).generate_state(1)[0])
 
 def kept_fold(path, key:str, shape:tuple)->np.ndarray: # (n, K), or None when it has to be computed
     "A finished fold. What is damaged is reported; raises `ValueError` for a fold of another experiment."
@@ -134,7 +137,7 @@ def kept_fold(path, key:str, shape:tuple)->np.ndarray: # (n, K), or None when it
     except Exception as e: # zip, numpy and the file system have many ways to fail
         warnings.warn(f'{Path(path).name} is damaged ({type(e).__name__}); this fold is computed again')
         return None
-    if theirs != key: raise ValueError(f'{path} belongs to another experiment (other pictures, labels, folds, seed or name); use another folder, or delete it')
+    if theirs != key: raise ValueError(f'{path} belongs to another experiment (other pictures, labels, metadata, folds, seed or name); use another folder, or delete it')
     if probs.shape == shape: return probs, seconds
 
 # %% ../nbs/08a_validation.ipynb #1adb69ef
@@ -146,33 +149,35 @@ def cross_validate(learn,              # function of (training `ImageSet`, seed)
                    repeats:int=1,      # with other folds and another seed
                    seed:int=0,
                    folder=None,        # where finished folds are kept; a killed run goes on there
-                   name:str='',        # of what is learned: folds of another name are refused
+                   name:str='',        # of what is learned, and from what; needed with a folder
                   )->CrossValidated:
-    "Out-of-fold predictions of every picture. Raises `ValueError` for fewer pictures (or groups) than folds and what are no probabilities, `KeyError` for an unknown column; warns when a training part lacks a class."
+    "Out-of-fold predictions of every picture. Raises `ValueError` for fewer pictures (or groups) than folds and what are no probabilities, `KeyError` for an unknown column; warns when a training part lacks a class, or when repeats give the same folds."
     if by is not None and by not in images.meta: raise KeyError(f'no column {by!r}; there are {list(images.meta)}')
     if how == 'grouped' and by is None: raise ValueError(f'grouped folds need by=..., one of the columns {list(images.meta)}')
     if not (isinstance(repeats, (int, np.integer)) and repeats >= 1): raise ValueError(f'repeats is a whole number from 1 on, got {repeats!r}')
-    fold = np.stack([assigned(images.labels, 'grouped' if by else how, images.meta.get(by), folds, seed+r) for r in range(repeats)])
-    probs, seconds = np.zeros((repeats, len(images), len(images.classes))), 0.
+    if folder and not name: raise ValueError('folder= needs name=..., which says what is learned and from what: otherwise the folds of another training would be taken for those of this one')
+    fold = np.stack([assigned(images.labels, 'grouped' if by else how, images.meta.get(by), folds, seed_of(seed, r)) for r in range(repeats)])
+    if len({(f[:, None] == f[None, :1000]).tobytes() for f in fold}) < repeats: warnings.warn('some repeats have the same folds and are no new evidence')
+    probs, seconds, content = np.zeros((repeats, len(images), len(images.classes))), 0., content_of(images) if folder else ''
     lock = only_process(Path(folder)/'folds', 'cross-validating') if folder else None
     try:
         for r, k in progress([(r, k) for r in range(repeats) for k in range(folds)], 'folds'):
             test = fold[r] == k
-            p, spent = one_fold(learn, images, test, seed+1000*r+k, folder and Path(folder)/f'{r}-{k}.npz', name)
+            p, spent = one_fold(learn, images, test, (seed, r, k), folder and Path(folder)/f'{r}-{k}.npz', f'{content} {name}')
             probs[r, test], seconds = p, seconds+spent
     finally: lock and lock.close()
     return CrossValidated(probs, fold, images.labels, images.classes, seconds)
 
 # %% ../nbs/08a_validation.ipynb #61084877
-def one_fold(learn, images:ImageSet, test, seed:int, path, name:str)->tuple: # (probabilities, seconds)
+def one_fold(learn, images:ImageSet, test, at:tuple, path, key:str)->tuple: # at: (seed, repeat, fold) → (probabilities, seconds)
     "Found in its file, or trained without the test pictures and then tested on them."
-    key = path and content_of(images, test, seed, name)
+    key = hashlib.sha256(f'{key} {at} {np.flatnonzero(test).tolist()}'.encode()).hexdigest()
     if path and (found := kept_fold(path, key, (test.sum(), len(images.classes)))): return found
     train, lacking = images[~test], np.setdiff1d(images.labels, images.labels[~test])
     if len(lacking): warnings.warn(f'{", ".join(images.classes[c] for c in lacking)}: all pictures are in one fold, so that nothing can be learned about them there; merge rare classes or collect more')
     start = time.perf_counter()
-    try: p = probabilities_of(learn(train, seed), images[test])
-    except ValueError as e: raise ValueError(f'the fold with seed {seed}: {e}') from e
+    try: p = probabilities_of(learn(train, seed_of(*at)), images[test])
+    except ValueError as e: raise ValueError(f'repeat {at[1]}, fold {at[2]}: {e}') from e
     seconds = time.perf_counter()-start
     def write(part):
         with open(part, 'wb') as f: np.savez(f, probs=p, key=key, seconds=seconds)
@@ -180,7 +185,7 @@ def one_fold(learn, images:ImageSet, test, seed:int, path, name:str)->tuple: # (
     return p, seconds
 
 # %% ../nbs/08a_validation.ipynb #6e7dafaf
-WAYS = ('by concept', 'by drawing', 'copies, then by drawing', 'by concept, then copies')
+WAYS = ('by concept', 'by drawing', 'copies, then by file', 'copies, then by drawing', 'by concept, then copies')
 COPIES = [dict(op='rotate', angle=[-8, 8]), dict(op='translate', dx=[-.04, .04], dy=[-.04, .04]), dict(op='brightness', factor=[.9, 1.1])]
 
 def with_copies(images:ImageSet, n:int=3)->ImageSet: # n more of each, behind the others
@@ -197,13 +202,14 @@ def by_lot(images:ImageSet, seed:int)->np.ndarray: # labels
 
 # %% ../nbs/08a_validation.ipynb #bccc4fd5
 def probe_cross_validation(features, labels, fold, trained_with, tested_on)->float:
-    "Share of right answers of probes that learn from the rows `trained_with` outside a fold and are tested on the rows `tested_on` in it."
+    "Share of right answers of probes that learn from the rows `trained_with` (booleans) outside a fold and are tested on the rows `tested_on` in it."
     right, n = [], int(labels.max())+1
     for k in range(fold.max()+1):
         a, b = trained_with & (fold != k), tested_on & (fold == k)
         right.append(linear_probe(features[a], labels[a], n).predict(features[b]) == labels[b])
     return float(np.concatenate(right).mean())
 
+# %% ../nbs/08a_validation.ipynb #e6474ca1
 def leak_run(way:str, seed:int, lot:bool=False, size:int=96, images:ImageSet=None, net=None)->dict:
     "What cross-validation promises for four fifths of the concepts, and what the rest says."
     start, images = time.perf_counter(), images or load_dataset('emoji10')
@@ -214,7 +220,8 @@ def leak_run(way:str, seed:int, lot:bool=False, size:int=96, images:ImageSet=Non
     inside = ~fresh & (original if 'copies' not in way else True)
     rows = np.flatnonzero(inside)
     fold, of_rows = np.full(len(every), -1), every[rows]
-    fold[rows] = grouped_folds(of_rows.labels, of_rows.meta['concept'], 5, seed) if 'concept' in way else stratified_folds(of_rows.labels, 5, seed)
+    key = of_rows.meta['concept'] if 'concept' in way else of_rows.meta['drawing'] if way.endswith('by drawing') else None # what stays together; none: every file by itself
+    fold[rows] = stratified_folds(of_rows.labels, 5, seed) if key is None else grouped_folds(of_rows.labels, key, 5, seed)
     tested = inside & (original if way == 'by concept, then copies' else True)
     promised, probe = probe_cross_validation(features, every.labels, fold, inside, tested), linear_probe(features[inside], every.labels[inside], len(images.classes))
     kept = float((probe.predict(features[fresh & original]) == every.labels[fresh & original]).mean())
@@ -247,8 +254,8 @@ def estimates(x, y, rng, n:int=300)->dict: # name → (right: bools, one for eac
     mine, rest = order[:n], order[n:]
     def tested(fold, k): return least_squares(x[mine[fold != k]], y[mine[fold != k]])(x[mine[fold == k]]) == y[mine[fold == k]]
     said = {}
-    for name, folds, repeats in (('a fifth held out', 5, 1), ('2 folds', 2, 1), ('5 folds', 5, 1), ('10 folds', 10, 1), ('5 folds, 5 times', 5, 5)):
-        parts = [tested(stratified_folds(y[mine], folds, int(s)), k) for s in rng.integers(1 << 30, size=repeats) for k in range(1 if name.startswith('a fifth') else folds)]
+    for name, folds, repeats in (('a fifth held out', 5, 1), ('2 folds', 2, 1), ('5 folds', 5, 1), ('10 folds', 10, 1), ('10 folds, plain', 10, 1), ('5 folds, 5 times', 5, 5)):
+        parts = [tested(plain_folds(n, folds, int(s)) if 'plain' in name else stratified_folds(y[mine], folds, int(s)), k) for s in rng.integers(1 << 30, size=repeats) for k in range(1 if name.startswith('a fifth') else folds)]
         said[name] = np.concatenate(parts), np.array([p.mean() for p in parts])
     return said, float((least_squares(x[mine], y[mine])(x[rest]) == y[rest]).mean())
 
@@ -269,7 +276,7 @@ def learning_curve(learn,            # as for `cross_validate`
                    sizes,            # numbers of training pictures, rising
                    folds:int=5, how:str='stratified', by:str=None, seed:int=0,
                   )->np.ndarray:     # (sizes, folds) accuracies
-    "Accuracy on each fold after training on some of the other pictures, of every class alike. Raises `ValueError` for sizes beyond the smallest training part, and as `cross_validate`."
+    "Accuracy on each fold after training on some of the other pictures, of every class alike; with `by`, of as few groups as hold so many. Raises `ValueError` for sizes beyond the smallest training part, and as `cross_validate`."
     if by is not None and by not in images.meta: raise KeyError(f'no column {by!r}; there are {list(images.meta)}')
     fold = assigned(images.labels, 'grouped' if by else how, images.meta.get(by), folds, seed)
     most, sizes = len(images)-np.bincount(fold).max(), [int(s) for s in sizes]
@@ -277,9 +284,8 @@ def learning_curve(learn,            # as for `cross_validate`
     found = np.zeros((len(sizes), folds))
     for k in progress(range(folds), 'folds'):
         train, test = np.flatnonzero(fold != k), images[fold == k]
-        order = np.random.default_rng([seed, k]).permutation(train)
-        rank = np.argsort(np.argsort(stratified_order(images.labels[order])))
-        for j, n in enumerate(sizes): found[j, k] = (probabilities_of(learn(images[np.sort(order[rank < n])], seed+k), test).argmax(1) == test.labels).mean()
+        order = in_good_order(images.labels[train], images.meta[by][train] if by else np.arange(len(train)), np.random.default_rng([seed, k]))
+        for j, n in enumerate(sizes): found[j, k] = (probabilities_of(learn(images[np.sort(train[order[:n]])], seed_of(seed, k, j)), test).argmax(1) == test.labels).mean()
     return found
 
 def stratified_order(labels)->np.ndarray: # (n,) keys: taking those with the smallest keeps the shares of the classes
@@ -287,6 +293,13 @@ def stratified_order(labels)->np.ndarray: # (n,) keys: taking those with the sma
     y, key = np.asarray(labels), np.zeros(len(labels))
     for c in np.unique(y): key[y == c] = (np.arange((y == c).sum()) + .5)/(y == c).sum()
     return key
+
+def in_good_order(labels, groups, rng)->np.ndarray: # (n,) positions, shuffled; the first of them hold whole groups, and classes in their shares
+    names, first, group = np.unique(groups, return_index=True, return_inverse=True)
+    shuffled = rng.permutation(len(names))
+    key = np.empty(len(names))
+    key[shuffled] = stratified_order(np.asarray(labels)[first][shuffled]) # a group counts as its first member's class
+    return np.argsort(key[group] + 1e-9*group, kind='stable')
 
 # %% ../nbs/08a_validation.ipynb #eaf657db
 def fit_power_law(n,          # (S,) numbers of pictures
@@ -320,7 +333,9 @@ def check_stratify(answer, rng):
     sizes = counts.sum(0)
     must(np.ptp(sizes) <= 1, f'the folds have {sizes.tolist()} pictures', hint='begin each class where the last one ended, or the first folds get every remainder')
     first, other = (np.asarray(answer(y.copy(), k, np.random.default_rng(s))) for s in (1, 2))
-    must(not np.array_equal(first, other), 'the folds do not depend on `rng`', hint='shuffle within each class before dealing, or pictures that stand beside each other in a file decide')
+    same = lambda f: f[:, None] == f # numbers of folds may be exchanged: who is together counts
+    must(not np.array_equal(same(first), same(other)), 'the same pictures are together whatever `rng` says', hint='shuffle within each class before dealing, or pictures that stand beside each other in a file decide')
+    must(np.array_equal(first, np.asarray(answer(y.copy(), k, np.random.default_rng(1)))), 'the same `rng` gives other folds', hint='draw from the rng that is passed, not from a global one')
 
 # %% ../nbs/08a_validation.ipynb #22a3f06a
 @exercise('8.2', hints=['Everything that learns has to happen inside the loop over folds, on the training rows only: choosing columns as well.', 'For each fold: cols = choose(x[train], y[train]); pred = classify(x[train][:, cols], y[train], x[test][:, cols]); collect pred == y[test]. Then one mean over all rows.'])

@@ -23,7 +23,7 @@ def test_the_bootstrap_agrees_with_scipy_s_keeps_groups_together_and_says_when_i
         with expect_fail(ValueError, words): bootstrap_ci(lambda *a: 0., *args, **kw)
     from imgopt_nb.metrics import auc
     with expect_fail(ValueError, 'too few pictures'): bootstrap_ci(auc, np.array([1, 0, 0, 0]), rng.random(4)) # a third of the draws has no positive
-    for k, n, level in ((-1, 5, .9), (6, 5, .9), (0, 0, .9), (1, 5, 1.)):
+    for k, n, level in ((-1, 5, .9), (6, 5, .9), (0, 0, .9), (1, 5, 1.), (.93, 500, .9)):
         with expect_fail(ValueError, 'pictures'): wilson_interval(k, n, level)
 
 
@@ -71,6 +71,8 @@ def test_typical_mistakes_with_draws_and_pairs_get_their_hints():
     def singly(groups, rng): return rng.integers(len(groups), size=len(groups))
     def without_replacement(groups, rng): return np.concatenate([np.flatnonzero(groups == g) for g in rng.permutation(np.unique(groups))])
     def each_once(groups, rng): return np.flatnonzero(np.isin(groups, rng.choice(np.unique(groups), len(np.unique(groups)))))
+    def by_size(groups, rng): return np.concatenate([np.flatnonzero(groups == g) for g in rng.choice(groups, len(np.unique(groups)))])
+    def its_own(groups, rng): return cluster_draw_solution(groups, np.random.default_rng())
     def one_tail(a, b):
         from scipy.stats import binom
         only_a, only_b = (a & ~b).sum(), (b & ~a).sum()
@@ -83,7 +85,7 @@ def test_typical_mistakes_with_draws_and_pairs_get_their_hints():
         from scipy.stats import chi2
         only_a, only_b = (a & ~b).sum(), (b & ~a).sum()
         return float(chi2.sf((only_a-only_b)**2/max(1, only_a+only_b), 1))
-    for number, mistake, text in [('8.5', singly, 'all of its rows'), ('8.5', without_replacement, 'with replacement'), ('8.5', each_once, 'as many as there are'), ('8.6', one_tail, 'twice'), ('8.6', unpaired, 'disagree'), ('8.6', approximate, 'only A')]:
+    for number, mistake, text in [('8.5', singly, 'all of its rows'), ('8.5', without_replacement, 'with replacement'), ('8.5', each_once, 'counted as often'), ('8.5', by_size, 'not among the rows'), ('8.5', its_own, 'that is passed'), ('8.6', one_tail, 'twice'), ('8.6', unpaired, 'disagree'), ('8.6', approximate, 'only A')]:
         found = [grade(number, mistake, seed=s) for s in range(8)]
         assert any(g.status == 'wrong' and text in g.hint+g.text for g in found), (number, mistake.__name__, found)
 

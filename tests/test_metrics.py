@@ -2,7 +2,7 @@
 from imgopt_nb.datasets import load_dataset
 from imgopt_nb.exercises import grade
 import numpy as np
-from imgopt_nb.metrics import auc, average_precision, best_threshold, class_table, confusion, confusion_lab, confusion_view, most_confused, normal_rates, one_vs_rest, precision_recall, precision_recall_curve, roc, threshold_counts_of, threshold_lab, threshold_view, top_k_accuracy
+from imgopt_nb.metrics import auc, average_precision, best_threshold, class_table, confusion, confusion_lab, confusion_view, lab_counts, lab_rates, most_confused, normal_rates, one_vs_rest, precision_recall, precision_recall_curve, roc, threshold_lab, threshold_view, top_k_accuracy
 
 
 def test_the_confusion_matrix_and_what_is_read_off_it_are_those_of_scikit_learn():
@@ -24,10 +24,15 @@ def test_the_confusion_matrix_and_what_is_read_off_it_are_those_of_scikit_learn(
         assert np.isclose(rows['weighted']['recall, %'], 100*(y == p).mean())
     same()
     rng = np.random.default_rng(0)
+    for n in (20, 100): # bytes do not overflow
+        y, p = rng.integers(0, n, 300).astype(np.uint8), rng.integers(0, n, 300)
+        assert np.array_equal(confusion(y, p, n), theirs.confusion_matrix(y, p, labels=range(n))) and np.array_equal(confusion(y, p.astype(np.uint8), n), confusion(y, p, n))
     for bad, words in ((([0, 1], [0]), '(2,) and (1,)'), (([], []), 'at least one'), (([0, 1], [.2, .8]), 'argmax'), (([0, 3], [0, 1], 3), 'from 0 to 2'), (([0, -1], [0, 1]), '-1')):
         with expect_fail(ValueError, words): confusion(*bad)
     for bad in (np.ones((2, 3)), np.zeros((2, 2)), -np.eye(2), np.full((2, 2), np.nan)):
         with expect_fail(ValueError, 'square'): precision_recall(bad)
+    for f in (class_table, most_confused):
+        with expect_fail(ValueError, '3 names, got 2'): f(np.eye(3), 'ab')
     table = most_confused([[5, 2, 1], [3, 9, 0], [0, 0, 4]], 'xyz', 9)
     assert [(r['true'], r['predicted'], r['pictures']) for r in table.rows] == [('y', 'x', 3), ('x', 'y', 2), ('x', 'z', 1)] and table.rows[0]['of the true class, %'] == 25.
 
@@ -84,28 +89,40 @@ def test_roc_and_auc_are_scikit_learn_s_do_not_change_with_the_scale_of_the_scor
             with expect_fail(ValueError, words): f(y, s)
 
 
-def test_the_lab_shows_the_counts_curves_and_prices_that_its_formulas_give():
+def test_the_lab_shows_the_counts_curves_and_prices_that_its_formulas_give_of_normal_distributions_and_of_data():
     import numpy as np
     from fastcore.test import expect_fail
     view = threshold_view()
-    assert view.shape == (230, 1000, 3) and view.dtype == np.uint8
-    assert not np.array_equal(view, threshold_view(.6))
-    c = threshold_counts_of(.5, .3, 1.5, 9.)
-    assert abs(c['found']+c['missed'] - 300) < 1e-9 and abs(c['alarms']+c['left'] - 700) < 1e-9 and abs(c['price'] - c['alarms'] - 9*c['missed']) < 1e-9 and abs(c['precision'] - c['found']/(c['found']+c['alarms'])) < 1e-12
-    prices = [threshold_counts_of(t, .03, 1.5, 9.)['price'] for t in np.linspace(.01, .99, 99)]
-    assert abs(np.linspace(.01, .99, 99)[np.argmin(prices)] - best_threshold(1, 9)) < .02
+    assert view.shape == (230, 1000, 3) and view.dtype == np.uint8 and not np.array_equal(view, threshold_view(.6))
+    c = lab_counts(.1, .6, .8, .3, 9.)
+    assert abs(c['found']+c['missed'] - 300) < 1e-9 and abs(c['alarms'] - 70) < 1e-9 and abs(c['left'] - 630) < 1e-9 and abs(c['price'] - 70 - 9*120) < 1e-9 and abs(c['precision'] - 180/250) < 1e-12
+    grid = np.linspace(.01, .99, 99)
+    prices = [lab_counts(*normal_rates(t, 1.5, .03), .8, .03, 9.)['price'] for t in grid]
+    assert abs(grid[np.argmin(prices)] - best_threshold(1, 9)) < .02
     assert normal_rates(1., 2., .5) == (0, 0) and normal_rates(0., 2., .5) == (1, 1) and normal_rates(.2, 0., .3) == (1, 1) and normal_rates(.4, 0., .3) == (0, 0)
-    lab = threshold_lab()
-    lab.controls['threshold'].value, lab.controls['share'].value = .2, .05
-    lab.refresh()
-    inside = {}
-    exec(lab.call(**lab.values()), inside)
-    assert np.array_equal(inside['picture'], threshold_view(.2, .05)) and 'threshold=0.2' in lab.code.value
-    for bad in (dict(threshold=1.1), dict(share=0.), dict(separation=9), dict(miss_costs=0)):
+    with np.errstate(divide='raise', over='raise'):
+        for kw in (dict(separation=5., share=.95), dict(separation=8.), dict(separation=0.), dict(threshold=1.), dict(threshold=0., separation=8.)): assert threshold_view(**kw).shape == view.shape
+    rng = np.random.default_rng(0)
+    y = rng.random(60_000) < .3
+    x = rng.normal(size=len(y)) + 1.5*(y-.5)
+    p = 1/(1+np.exp(-1.5*x - np.log(.3/.7)))
+    data, drawn = lab_rates(.4, 0, y, p, .3), lab_rates(.4, 1.5, None, None, .3)
+    assert np.allclose(data[0], drawn[0], atol=.01) and abs(data[2]-drawn[2]) < .01 and np.allclose(data[3], drawn[3], atol=.01) # data drawn from the distributions
+    for lab, inside in ((threshold_lab(), {}), (threshold_lab(y[:500], p[:500], 'y[:500], p[:500]'), dict(y=y, p=p))):
+        lab.controls['threshold'].value, lab.controls['share'].value = .2, .05
+        lab.refresh()
+        exec(lab.call(**lab.values()), inside)
+        assert np.array_equal(inside['picture'], threshold_view(.2, .05, **({} if 'y' not in inside else dict(labels=y[:500], scores=p[:500])))) and 'threshold=0.2' in lab.code.value
+    assert 'separation' not in lab.controls
+
+
+def test_the_lab_and_the_thresholds_refuse_what_is_out_of_range():
+    import numpy as np
+    from fastcore.test import expect_fail
+    for bad in (dict(threshold=1.1), dict(share=0.), dict(separation=9), dict(miss_costs=0), dict(labels=[1, 1], scores=[.1, .2]), dict(labels=[0, 1], scores=[.1, 2.])):
         with expect_fail(ValueError, 'got'): threshold_view(**bad)
     for bad in ((0, 1), (1, -1), (float('nan'), 1), (1, float('inf'))):
         with expect_fail(ValueError, 'positive numbers'): best_threshold(*bad)
-    assert threshold_view(threshold=1.).shape == view.shape == threshold_view(separation=0.).shape # nothing is called positive; nothing to tell apart
 
 
 def test_measures_for_many_classes_are_scikit_learn_s_and_missing_classes_are_named():
@@ -119,12 +136,12 @@ def test_measures_for_many_classes_are_scikit_learn_s_and_missing_classes_are_na
         for k in (1, 2, 3): assert np.isclose(top_k_accuracy(y, p, k), theirs.top_k_accuracy_score(y, p, k=k, labels=range(4)))
     y = np.where(y == 2, 1, y)
     with expect_fail(ValueError, 'classes [2]'): one_vs_rest(y, p)
-    assert 0 < one_vs_rest(y, p, 'micro') < 1
+    assert np.isclose(one_vs_rest(y, p, 'micro'), theirs.roc_auc_score(np.eye(4)[y], p, average='micro'))
     with expect_fail(ValueError, 'classes [0, 1]'): one_vs_rest(np.zeros(5, int), rng.dirichlet(np.ones(2), 5))
     with expect_fail(ValueError, "'weighted'"): one_vs_rest(y, p, 'weighted')
     for k in (0, 5, 1.5):
         with expect_fail(ValueError, 'from 1 to 4'): top_k_accuracy(y, p, k)
-    for bad, words in (((y, p[:, :3]), 'from 0 to 2'), ((y[:5], p), '(60, 4) and (5,)'), ((y, np.where(np.arange(60)[:, None] < 3, np.nan, p)), '3 of 60'), (([], np.zeros((0, 4))), 'at least 1')):
+    for bad, words in (((y, p[:, :3]), 'from 0 to 2'), ((y[:5], p), '(60, 4) and (5,)'), ((y, np.where(np.arange(60)[:, None] < 3, np.nan, p)), '3 of 60'), (([], np.zeros((0, 4))), 'at least 1'), ((np.array(['cat']*60), p), 'class numbers')):
         with expect_fail(ValueError, words): top_k_accuracy(*bad)
 
 
@@ -141,8 +158,9 @@ def test_typical_mistakes_with_ranking_and_averaging_get_their_hints():
     def zeros_for_all(c): return (2*np.diag(c)/np.maximum(c.sum(0)+c.sum(1), 1)).mean()
     def micro(c): return np.trace(c)/c.sum()
     def weighted(c): return (2*np.diag(c)/np.maximum(c.sum(0)+c.sum(1), 1)*c.sum(1)).sum()/c.sum()
+    def only_occurring(c): return (2*np.diag(c)/np.maximum(c.sum(0)+c.sum(1), 1))[c.sum(1) > 0].mean()
     def only_predicted(c): return (2*np.diag(c)/np.maximum(c.sum(0)+c.sum(1), 1))[c.sum(0) > 0].mean()
-    for number, mistake, text in [('8.3', without_ties, 'half the share'), ('8.3', ties_as_wins, 'not ≥'), ('8.3', reversed_auc, 'larger scores'), ('8.4', of_precision_and_recall, 'no precision'), ('8.4', zeros_for_all, 'leave it out'), ('8.4', micro, 'of the classes'), ('8.4', weighted, 'every class'), ('8.4', only_predicted, 'its F1 is 0')]:
+    for number, mistake, text in [('8.3', without_ties, 'half the share'), ('8.3', ties_as_wins, 'not ≥'), ('8.3', reversed_auc, 'larger scores'), ('8.4', of_precision_and_recall, 'no precision'), ('8.4', zeros_for_all, 'leave it out'), ('8.4', micro, 'of the classes'), ('8.4', weighted, 'every class'), ('8.4', only_predicted, 'each occurs'), ('8.4', only_occurring, 'false alarms')]:
         found = [grade(number, mistake, seed=s) for s in range(8)]
         assert any(g.status == 'wrong' and text in g.hint for g in found), (number, mistake.__name__, found)
 
