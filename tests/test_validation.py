@@ -133,6 +133,19 @@ def test_a_killed_cross_validation_goes_on_where_it_was_and_other_experiments_an
         lock.close()
 
 
+def test_a_process_that_is_killed_in_its_third_fold_leaves_two_and_another_one_goes_on():
+    import os, subprocess, sys, tempfile
+    from pathlib import Path
+    import numpy as np
+    from imgopt_nb.imagesets import ImageSet
+    some, calls = ImageSet(np.arange(480, dtype=np.uint8).reshape(30, 4, 4), np.arange(30) % 3, list('abc')), []
+    script = 'import os, sys; import numpy as np; from imgopt_nb.imagesets import ImageSet; from imgopt_nb.validation import cross_validate; some, calls = ImageSet(np.arange(480, dtype=np.uint8).reshape(30, 4, 4), np.arange(30) % 3, list("abc")), []; cross_validate(lambda train, seed: calls.append(1) or (os.kill(os.getpid(), 9) if len(calls) == 3 else (lambda images: np.full((len(images), 3), 1/3))), some, folds=5, folder=sys.argv[1], name="thirds")'
+    with tempfile.TemporaryDirectory() as d:
+        assert subprocess.run([sys.executable, '-W', 'ignore', '-c', script, d]).returncode != 0 and len(list(Path(d).glob('*.npz'))) == 2
+        res = cross_validate(lambda train, seed: calls.append(1) or (lambda images: np.full((len(images), 3), 1/3)), some, folds=5, folder=d, name='thirds')
+        assert len(calls) == 3 and np.allclose(res.probs, 1/3)
+
+
 def test_a_class_whose_pictures_are_all_in_one_fold_is_named():
     import warnings
     import numpy as np

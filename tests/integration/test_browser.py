@@ -355,13 +355,17 @@ def test_tensorboard_shows_a_training(page, tmp_path):
         family = process.children(recursive=True)
         own.on('request', lambda r: strangers.append(r.url) if urlsplit(r.url).netloc not in (urlsplit(url).netloc, '') else None)
         own.goto(url + '#scalars')
-        for text in ('train/loss', 'epoch/valid_loss', 'rates/lr'): own.get_by_text(text.split('/')[-1]).first.wait_for(timeout=30000)
-        own.get_by_text('first').first.wait_for(timeout=30000)
+        for tag in ('epoch/accuracy', 'epoch/valid_loss', 'rates/lr'): own.get_by_text(f'tag: {tag}', exact=True).wait_for(timeout=30000)
+        own.get_by_text('first', exact=True).first.wait_for(timeout=30000)
         own.wait_for_timeout(1000)
         look(own, 'tensorboard-scalars')
         own.goto(url + '#images')
-        own.get_by_text('confusion').first.wait_for(timeout=30000)
-        own.wait_for_timeout(1000)
+        for tag in ('confusion', 'predictions'): own.get_by_text(tag, exact=True).first.wait_for(timeout=30000)
+        pictures = own.locator('img')
+        for _ in range(100):
+            if sum(pictures.evaluate_all('all => all.map(o => o.complete && o.naturalWidth > 300)')) >= 2: break
+            own.wait_for_timeout(200)
+        assert sum(pictures.evaluate_all('all => all.map(o => o.complete && o.naturalWidth > 300)')) >= 2
         look(own, 'tensorboard-images')
         process.stdin.write('\n')
         process.stdin.flush()
