@@ -156,8 +156,8 @@ def between(start:dict, end:dict, # states of the same network
 FEW = {'5 of each': 5, '10 of each': 10, '20 of each': 20, 'all': None}
 KINDS = ('from scratch', 'probe', 'fine-tuned')
 LEARNING = {f'{kind}, {few}': (kind, n) for few, n in FEW.items() for kind in (*KINDS, 'halfway')}
-SCRATCH, TUNING = grid(net=('fast', 'colour64'), rate=(.02, .05, .1)), [dict(rate=r, ratio=q) for r, q in ((3e-5, 1.), (1e-4, 1.), (1e-4, .3), (3e-4, .3))]
-CURVE = 'emoji10, 5 folds by concept, augmented; from scratch at 64 px, 400 or 1,200 steps of 32, best of 6 settings; EfficientNet-Lite0 at 160 px: probe; fine-tuned, AdamW, probe first, 100 or 300 steps of 32, best of 4 settings; halfway between the two'
+SCRATCH, TUNING = grid(net=('fast', 'colour64'), rate=(.02, .05, .1)), [dict(rate=r, ratio=q) for r, q in ((3e-5, 1.), (1e-4, 1.), (3e-4, .3))]
+CURVE = 'emoji10, 5 folds by concept, augmented; from scratch at 64 px, 400 or 1,200 steps of 32, best of 6 settings; EfficientNet-Lite0 at 160 px: probe; fine-tuned, AdamW, probe first, 100 or 300 steps of 32, best of 3 settings; halfway between the two'
 
 def some_of_each(images, n, seed:int)->ImageSet:
     "n pictures of each class, of as many concepts as possible; all for None. Raises `ValueError` when a class has fewer."
