@@ -154,6 +154,7 @@ def simplex_grid(p, y, steps:int=24)->list: # of (weights, accuracy, loss)
             rows.append((w, float((q.argmax(1) == y).mean()), float(-np.log(np.maximum(q[np.arange(len(y)), y], 1e-9)).mean())))
     return rows
 
+# %% ../nbs/09a_combining.ipynb #2947f89e
 def weights_view(a:float=1., b:float=1., c:float=1., # raw weights of the three members
                  probs=None, labels=None, names=('A', 'B', 'C'), # (3, N, K), (N,)
                  grid=None, best=None,  # of `simplex_grid` and `fit_weights`, if they are there already

@@ -145,6 +145,7 @@ def cycles_of(seed:int, k:int, epochs:int, shrink:int=1)->tuple: # (rate, ensemb
     train, valid, _ = plain_sets(seed)
     return chosen_rate(lambda r: Ensemble(snapshots(MOMENTUM, r, train, k, max(1, epochs//shrink), seed*100, device='cpu')), valid, train)
 
+# %% ../nbs/09b_members.ipynb #a256f3e6
 @experiment('09.members', MEMBERS, protocol='Fashion-MNIST, 3,000 + 2,000 to choose + 6,000 to test, fast_net 16 unless wider, rate chosen from 3', seeds=5)
 def member_experiment(technique, seed, shrink:int=1):
     "Members against one network of the same compute; `shrink` divides the epochs, for a look."

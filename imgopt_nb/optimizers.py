@@ -257,8 +257,8 @@ def cosine(t:float)->float: # share of training that is over, 0 to 1 → share o
     "Half a cosine, from 1 to 0."
     return (1 + math.cos(math.pi*min(max(t, 0.), 1.)))/2
 
-def epoch_of_steps(net, dl, opt, rates, loss_func):
-    "One pass; `rates` gives the learning rate of each step. Raises `FloatingPointError` when the loss is not finite."
+def epoch_of_steps(net, dl, opt, rates, loss_func, after=None):
+    "One pass; `rates` gives the learning rate of each step, `after` is called with the network after each. Raises `FloatingPointError` when the loss is not finite."
     net.train()
     for x, y in dl:
         opt.set_hyper('lr', float(next(rates)))
@@ -267,6 +267,7 @@ def epoch_of_steps(net, dl, opt, rates, loss_func):
         opt.zero_grad()
         loss.backward()
         opt.step()
+        if after: after(net)
 
 # %% ../nbs/04a_optimizers.ipynb #ef3e15e5
 def trained(make,            # optimizer: function of (params, lr)
@@ -280,6 +281,7 @@ def trained(make,            # optimizer: function of (params, lr)
             prepare=None,    # called with the loader before training
             device=None,
             each=None,       # called with (epochs done, network) after each epoch; what it raises ends the training
+            after=None,      # called with the network after each step
            )->nn.Module:
     "A network, trained in a plain loop. Where the loss stops being finite it is left as it is, and `net.diverged` is true."
     seed_everything(seed)
@@ -290,7 +292,7 @@ def trained(make,            # optimizer: function of (params, lr)
     rates, net.diverged = (rate*schedule(k/total) for k in range(total)), False
     for e in range(epochs):
         dl.epoch = e
-        try: epoch_of_steps(net, dl, opt, rates, loss or partial(F.cross_entropy, label_smoothing=smoothing))
+        try: epoch_of_steps(net, dl, opt, rates, loss or partial(F.cross_entropy, label_smoothing=smoothing), after)
         except FloatingPointError:
             net.diverged = True
             break
