@@ -938,6 +938,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'imgopt_nb.members.check_enough': ('members.html#check_enough', 'imgopt_nb/members.py'),
                                    'imgopt_nb.members.check_oob': ('members.html#check_oob', 'imgopt_nb/members.py'),
                                    'imgopt_nb.members.chosen_rate': ('members.html#chosen_rate', 'imgopt_nb/members.py'),
+                                   'imgopt_nb.members.cycles_at': ('members.html#cycles_at', 'imgopt_nb/members.py'),
                                    'imgopt_nb.members.cycles_of': ('members.html#cycles_of', 'imgopt_nb/members.py'),
                                    'imgopt_nb.members.expected_brier': ('members.html#expected_brier', 'imgopt_nb/members.py'),
                                    'imgopt_nb.members.first_member': ('members.html#first_member', 'imgopt_nb/members.py'),

@@ -90,13 +90,13 @@ class Stacking:
     def fit(self, probs, labels):
         "Learn to read (M, N, K) predictions of pictures that no member has learned from. Raises `ValueError` as `checked_members`."
         p, y = checked_members(probs, labels)
-        self.members, self.probe = p.shape[0::2], linear_probe(stacked_inputs(p), y, p.shape[2], self.decay)
+        self.known, self.probe = (p.shape[0], p.shape[2]), linear_probe(stacked_inputs(p), y, p.shape[2], self.decay)
         return self
     def predict_proba(self, probs)->np.ndarray: # (N, K)
         "Raises `ValueError` before `fit`, or for another number of members or classes."
         p, _ = checked_members(probs)
         if self.probe is None: raise ValueError('fit comes first')
-        if p.shape[0::2] != self.members: raise ValueError(f'fitted to {self.members[0]} members and {self.members[1]} classes, got {p.shape[0]} and {p.shape[2]}')
+        if (p.shape[0], p.shape[2]) != self.known: raise ValueError(f'fitted to {self.known[0]} members and {self.known[1]} classes, got {p.shape[0]} and {p.shape[2]}')
         return self.probe.predict_proba(stacked_inputs(p))
 
 # %% ../nbs/09a_combining.ipynb #a4598fc5
@@ -133,14 +133,14 @@ def stacking_experiment(technique, seed):
 
 # %% ../nbs/09a_combining.ipynb #e2c61f57
 def diversity(probs, labels, names)->Table: # (M, N, K), (N,)
-    "Disagreement, correlation of being right and double fault of each pair. Raises `ValueError` as `checked_members`."
+    "Disagreement (of eq. 9.1, for the two), correlation of being right and double fault of each pair. Raises `ValueError` as `checked_members`."
     p, y = checked_members(probs, labels)
     if len(names) != len(p): raise ValueError(f'{len(p)} members need {len(p)} names, got {len(names)}')
     answer, right, rows = p.argmax(2), p.argmax(2) == y, []
     for i in range(len(p)):
         for j in range(i):
             spread = right[i].std()*right[j].std()
-            rows.append({'pair': f'{names[j]}, {names[i]}', 'different answers, %': 100*float((answer[i] != answer[j]).mean()), 'correlation of being right': float(((right[i]-right[i].mean())*(right[j]-right[j].mean())).mean()/spread) if spread else math.nan, 'both wrong, %': 100*float((~right[i] & ~right[j]).mean()), 'one of them right, %': 100*float((right[i] | right[j]).mean())})
+            rows.append({'pair': f'{names[j]}, {names[i]}', 'disagreement': float(((p[i]-p[j])**2).sum(1).mean()/4), 'different answers, %': 100*float((answer[i] != answer[j]).mean()), 'correlation of being right': float(((right[i]-right[i].mean())*(right[j]-right[j].mean())).mean()/spread) if spread else math.nan, 'both wrong, %': 100*float((~right[i] & ~right[j]).mean())})
     return Table(rows)
 
 # %% ../nbs/09a_combining.ipynb #e66cc02a
@@ -171,6 +171,7 @@ def weights_view(a:float=1., b:float=1., c:float=1., # raw weights of the three 
     image, values = np.full((width, width+190, 3), 255, np.uint8), np.array([g[1] for g in grid])
     text = lambda s, x, y, scale=.42: cv2.putText(image, s.encode('ascii', 'replace').decode(), (int(x), int(y)), cv2.FONT_HERSHEY_SIMPLEX, scale, (50, 50, 50), 1, cv2.LINE_AA)
     for g, v in zip(grid, (values-values.min())/max(np.ptp(values), 1e-9)): cv2.circle(image, at(g[0]), 8, (int(40+215*v), int(60+170*v), int(120+20*v)), -1, cv2.LINE_AA)
+    cv2.circle(image, at(grid[values.argmax()][0]), 9, (20, 20, 20), 2, cv2.LINE_AA)
     cv2.drawMarker(image, at(best), (20, 20, 20), cv2.MARKER_TILTED_CROSS, 14, 2, cv2.LINE_AA)
     cv2.circle(image, at(w), 7, (255, 255, 255), -1, cv2.LINE_AA)
     cv2.circle(image, at(w), 6, (200, 30, 30), -1, cv2.LINE_AA)
@@ -194,7 +195,7 @@ def weights_lab(probs, labels, names=('A', 'B', 'C'), # (3, N, K) out of fold, (
     plain = lambda kw: {k: round(v, 3) for k, v in kw.items()}
     view = lambda **kw: weights_view(**plain(kw), probs=p, labels=y, names=names, grid=grid, best=best)
     call = lambda **kw: f'from imgopt_nb.combining import weights_view\nprobs, labels, names = {source}\npicture = weights_view(' + ', '.join(f'{k}={v!r}' for k, v in plain(kw).items()) + ', probs=probs, labels=labels, names=names)'
-    controls = sliders(**{k: w.FloatSlider(1, min=0, max=1, step=.05, description=n[:9]) for k, n in zip('abc', names)})
+    controls = sliders(**{k: w.FloatSlider(.5, min=0, max=1, step=.05, description=n[:12]) for k, n in zip('abc', names)})
     return Lab(view, controls, call, np.hstack([view(a=1., b=1., c=1.), view(a=1., b=.5, c=0.)]), 'accuracy over the triangle of weights, with equal weights and with 1, 0.5 and 0')
 
 # %% ../nbs/09a_combining.ipynb #8308e5e8

@@ -110,7 +110,7 @@ def test_diversity_counts_what_two_members_have_in_common():
     t = np.array([0, 0, 1, 1, 1])
     a, b = np.eye(2)[[0, 0, 1, 0, 0]], np.eye(2)[[0, 1, 1, 0, 1]]
     row, = diversity([a, b], t, ['a', 'b']).rows
-    assert row['different answers, %'] == 40. and row['both wrong, %'] == 20. and row['one of them right, %'] == 80. and np.isclose(row['correlation of being right'], np.corrcoef([1, 1, 1, 0, 0], [1, 0, 1, 0, 1])[0, 1])
+    assert row['different answers, %'] == 40. and row['both wrong, %'] == 20. and np.isclose(row['disagreement'], ((np.array([a, b])-(a+b)/2)**2).sum(2).mean()) and np.isclose(row['correlation of being right'], np.corrcoef([1, 1, 1, 0, 0], [1, 0, 1, 0, 1])[0, 1])
     assert np.isnan(diversity([np.eye(2)[t], b], t, 'ab').rows[0]['correlation of being right'])
     with expect_fail(ValueError, '2 names'): diversity([a, b], t, ['a'])
 

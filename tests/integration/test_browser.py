@@ -231,6 +231,10 @@ def test_an_exercise_is_checked_and_kept(server, page, chapter):
 SHOWN = '\n'.join(['import cv2, numpy', 'from imgopt_nb.trials import augmentation_view', 'from imgopt_nb.figures import encode',
                    'picture = cv2.imdecode(numpy.frombuffer(encode(augmentation_view(image, drawn), "jpg"), numpy.uint8), cv2.IMREAD_COLOR_RGB)'])
 LABS = {
+    'weights': ('import numpy as np\nfrom imgopt_nb.combining import weights_lab\n'
+                'def three():\n    rng = np.random.default_rng(0)\n    y = rng.integers(0, 4, 300)\n    guess = lambda: rng.dirichlet(np.ones(4), 300)\n'
+                '    return [np.eye(4)[y]*a + (1-a)*guess() for a in (.4, .3, .1)], y, ("strong", "middling", "weak")\n',
+                'weights_lab(*three(), "three()")', 'middling', None),
     'boundary': ('from imgopt_nb.penalties import boundary_lab', 'boundary_lab()', 'L2 decay', None),
     'threshold': ('from imgopt_nb.metrics import threshold_lab', 'threshold_lab()', 'miss costs', None),
     'loss': ('from imgopt_nb.losses import loss_lab', 'loss_lab()', 'q (0: log)', None),
