@@ -452,6 +452,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'imgopt_nb.ensembles.looker': ('ensembles.html#looker', 'imgopt_nb/ensembles.py'),
                                      'imgopt_nb.ensembles.mirrored': ('ensembles.html#mirrored', 'imgopt_nb/ensembles.py'),
                                      'imgopt_nb.ensembles.paths_of': ('ensembles.html#paths_of', 'imgopt_nb/ensembles.py'),
+                                     'imgopt_nb.ensembles.seen_with': ('ensembles.html#seen_with', 'imgopt_nb/ensembles.py'),
                                      'imgopt_nb.ensembles.shifted': ('ensembles.html#shifted', 'imgopt_nb/ensembles.py'),
                                      'imgopt_nb.ensembles.take_statistics': ('ensembles.html#take_statistics', 'imgopt_nb/ensembles.py'),
                                      'imgopt_nb.ensembles.tta': ('ensembles.html#tta', 'imgopt_nb/ensembles.py'),

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['PATHS', 'AVERAGES', 'SHIFTS', 'VIEWS', 'LOOKS', 'WeightMean', 'take_statistics', 'Trail', 'high_tail', 'averaged',
            'paths_of', 'average_experiment', 'shifted', 'mirrored', 'upside_down', 'as_it_is', 'Looks', 'tta', 'looker',
-           'look_experiment', 'check_running', 'check_turns', 'vote', 'average', 'fit_weights', 'Stacking', 'diversity',
-           'weights_view', 'weights_lab', 'Ensemble', 'bagged', 'out_of_bag', 'brier', 'expected_brier',
+           'seen_with', 'look_experiment', 'check_running', 'check_turns', 'vote', 'average', 'fit_weights', 'Stacking',
+           'diversity', 'weights_view', 'weights_lab', 'Ensemble', 'bagged', 'out_of_bag', 'brier', 'expected_brier',
            'pair_disagreement', 'restarts', 'snapshots', 'EMA']
 
 # %% ../nbs/09c_ensembles.ipynb #5385d491
@@ -22,7 +22,7 @@ from .imbalance import calibration_of, probabilities, quick_net
 from .learners import EMA, FLIPS
 from .loaders import make_dls
 from .losses import plain_sets
-from .members import MOMENTUM, RATES, Ensemble, bagged, brier, expected_brier, out_of_bag, pair_disagreement, restarts, snapshots
+from .members import MOMENTUM, RATES, Ensemble, bagged, brier, chosen_rate, expected_brier, out_of_bag, pair_disagreement, restarts, snapshots
 from .optimizers import cosine, measured, trained
 from .schedules import constant
 from .scoreboard import Scoreboard, experiment, results_file
@@ -37,6 +37,7 @@ class WeightMean:
         "Raises `ValueError` for a network of another shape, and for weights that are not finite: the mean stays as it was."
         new = {k: v.detach() for k, v in net.state_dict().items()}
         if not all(v.isfinite().all() for v in new.values() if v.is_floating_point()): raise ValueError('weights that are not finite would spoil the mean')
+        new = {k: v.float() if v.is_floating_point() else v for k, v in new.items()} # half precision would overflow or round
         if self.mean is None: self.mean = {k: v.clone() for k, v in new.items()}
         elif {k: v.shape for k, v in new.items()} != {k: v.shape for k, v in self.mean.items()}: raise ValueError('this is a network of another shape')
         else:
@@ -45,8 +46,9 @@ class WeightMean:
                 else: self.mean[k].copy_(v)
         self.n += 1
     def network(self, net:nn.Module)->nn.Module: # a copy of `net`
-        "Statistics of batch norms still have to be taken anew: `take_statistics`. Raises `ValueError` before the first `update`."
+        "Statistics of batch norms still have to be taken anew: `take_statistics`. Raises `ValueError` before the first `update` and for a network of another shape."
         if self.mean is None: raise ValueError('nothing has been averaged yet')
+        if {k: v.shape for k, v in net.state_dict().items()} != {k: v.shape for k, v in self.mean.items()}: raise ValueError('this is a network of another shape')
         res = copy.deepcopy(net)
         res.load_state_dict(self.mean)
         return res.eval()
@@ -55,7 +57,7 @@ class WeightMean:
 def take_statistics(net:nn.Module, # changed in place
                     loader,        # of (pictures, labels): training pictures
                    )->nn.Module:   # in evaluation mode
-    "Batch norms get the mean and variance of one pass over a loader, every batch counted the same; nothing else changes. Raises `ValueError` for an empty loader; then, and after any other error, the statistics are those from before."
+    "Batch norms get the mean and variance of one pass over a loader, every batch counted the same; nothing else changes. Raises `ValueError` for an empty loader and for statistics that are not finite; then, and after any other error, the statistics are those from before."
     norms = [m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats]
     kept, batches = [(m, m.momentum, copy.deepcopy(dict(m.named_buffers()))) for m in norms], 0
     net.eval()
@@ -69,6 +71,7 @@ def take_statistics(net:nn.Module, # changed in place
                 net(x.as_subclass(torch.Tensor).to(device))
                 batches += 1
         if not batches: raise ValueError('there are no pictures to take statistics from')
+        if not all(b.isfinite().all() for m in norms for b in m.buffers()): raise ValueError('pictures or weights that are not finite give no statistics')
     except BaseException:
         for m, _, buffers in kept: m.load_state_dict(buffers, strict=False)
         raise
@@ -95,21 +98,25 @@ def high_tail(t:float, start:float=.75, height:float=.2)->float: # share of trai
     "Half a cosine down to `height`, reached at `start` and kept (after Izmailov et al. 2018)."
     return height + (1-height)*cosine(min(t/start, 1.))
 
-def averaged(schedule, rate:float, train, epochs:int, seed:int=0, beta:float=.99, share:float=.25)->dict: # 'last', 'EMA', 'SWA': networks
-    "One training and the networks one may keep of it; SWA is the mean over the last `share` of the epochs, at least one. Statistics of EMA and SWA are taken anew. Raises `FloatingPointError` when it diverges."
-    trail, dls = Trail(beta, epochs - max(1, round(share*epochs))), []
-    net = trained(MOMENTUM, rate, train, epochs, seed, schedule=schedule, new=quick_net, prepare=dls.append, each=trail.epoch, after=trail.step, device='cpu')
-    if net.diverged: raise FloatingPointError(f'the loss is no number any more at the rate {rate}')
+def averaged(schedule, rate:float, train, epochs:int, seed:int=0, beta:float=.99, share:float=.25)->dict: # 'last', 'new statistics', 'EMA', 'SWA': networks
+    "One training and the networks one may keep of it; SWA is the mean over the last `share` of the epochs, at least one. All but the last have statistics taken anew. Raises `ValueError` for no epochs, `FloatingPointError` when it diverges."
+    if epochs < 1: raise ValueError(f'at least one epoch is needed, got {epochs}')
+    trail, dls, lost = Trail(beta, epochs - max(1, round(share*epochs))), [], FloatingPointError(f'the loss is no number any more at the rate {rate}')
+    def each(done, net):
+        if not all(p.isfinite().all() for p in net.parameters()): raise lost
+        trail.epoch(done, net)
+    net = trained(MOMENTUM, rate, train, epochs, seed, schedule=schedule, new=quick_net, prepare=dls.append, each=each, after=trail.step, device='cpu')
+    if net.diverged: raise lost
     smooth = copy.deepcopy(net)
     smooth.load_state_dict(trail.ema)
-    return dict(last=net.eval(), EMA=take_statistics(smooth, dls[0]), SWA=take_statistics(trail.swa.network(net), dls[0]))
+    return {'last': net.eval(), 'new statistics': take_statistics(copy.deepcopy(net), dls[0]), 'EMA': take_statistics(smooth, dls[0]), 'SWA': take_statistics(trail.swa.network(net), dls[0])}
 
 # %% ../nbs/09c_ensembles.ipynb #a38524c1
 PATHS = {'falling': cosine, 'constant': constant, 'high tail': high_tail}
-AVERAGES = {'falling rate': ('falling', 'last'), 'falling rate, EMA': ('falling', 'EMA'), 'constant rate': ('constant', 'last'), 'constant rate, EMA': ('constant', 'EMA'), 'constant rate, SWA': ('constant', 'SWA'), 'high tail': ('high tail', 'last'), 'high tail, SWA': ('high tail', 'SWA')}
+AVERAGES = {f'{name}{"" if kept == "last" else ", " + kept}': (path, kept) for path, name in (('falling', 'falling rate'), ('constant', 'constant rate'), ('high tail', 'high tail')) for kept in ('last', 'new statistics', 'EMA', 'SWA')}
 
 @cache
-def paths_of(path:str, seed:int, epochs:int)->dict: # 'last', 'EMA', 'SWA' → (rate, network, what was tried)
+def paths_of(path:str, seed:int, epochs:int)->dict: # what may be kept → (rate, network, what was tried)
     "A training at each of three rates; each contestant keeps the one that was best for it on the choosing pictures. Found once in a process. Raises `ValueError` when all diverge."
     train, valid, _ = plain_sets(seed)
     best, tried = {}, {}
@@ -141,7 +148,7 @@ def shifted(x:torch.Tensor, dy:int, dx:int)->torch.Tensor: # (N, C, H, W); conte
     return x[:, :, (rows-dy).clamp(0, x.shape[2]-1)][..., (cols-dx).clamp(0, x.shape[3]-1)]
 
 def mirrored(x): return x.flip(3)
-def upside_down(x): return x.flip(2)
+def upside_down(x): return x.flip(2) # top and bottom change places, left and right do not
 def as_it_is(x): return x
 
 class Looks(nn.Module):
@@ -155,33 +162,39 @@ class Looks(nn.Module):
 def tta(net:nn.Module, x:torch.Tensor, # (N, C, H, W), as the network takes them
         views=(as_it_is, mirrored),    # functions of such a batch
        )->torch.Tensor:                # (N, K) probabilities
-    "Test-time augmentation, without gradients and in evaluation mode, which is undone afterwards. Raises `ValueError` without views."
-    looks, was = Looks(net, views), net.training
+    "Test-time augmentation, without gradients and in evaluation mode; afterwards each part is in the mode it was in. Raises `ValueError` without views."
+    looks, was = Looks(net, views), [(m, m.training) for m in net.modules()]
     net.eval()
     try:
         with torch.no_grad(): return looks(x).exp()
-    finally: net.train(was)
+    finally:
+        for m, training in was: m.training = training
 
 # %% ../nbs/09c_ensembles.ipynb #a93f8dce
 SHIFTS = [partial(shifted, dy=dy, dx=dx) for dy, dx in ((0, 1), (0, -1), (1, 0), (-1, 0))]
-VIEWS = {'one look': [as_it_is], 'mirror image': [as_it_is, mirrored], 'mirror image, shifts': [as_it_is, mirrored, *SHIFTS, *[lambda x, s=s: mirrored(s(x)) for s in SHIFTS]], 'upside down': [as_it_is, upside_down], 'four quarter turns': [partial(torch.rot90, k=k, dims=(2, 3)) for k in range(4)]}
+VIEWS = {'one look': [as_it_is], 'mirror image': [as_it_is, mirrored], 'mirror image, shifts': [as_it_is, mirrored, *SHIFTS, *[lambda x, s=s: mirrored(s(x)) for s in SHIFTS]], 'top and bottom changed': [as_it_is, upside_down], 'four quarter turns': [partial(torch.rot90, k=k, dims=(2, 3)) for k in range(4)]}
 LOOKS = {**{f'{v}{how}': (v, flips) for how, flips in (('', True), ('; trained without mirror images', False)) for v in VIEWS}, 'two networks, one look each': (None, True)}
 
 @cache
-def looker(seed:int, flips:bool, epochs:int, which:int=0)->nn.Module:
-    train = plain_sets(seed)[0]
-    net = trained(MOMENTUM, .05, train, epochs, seed*100+which, new=quick_net, augment=FLIPS if flips else None, device='cpu')
-    if net.diverged: raise FloatingPointError('the loss is no number any more')
+def looker(seed:int, flips:bool, epochs:int)->tuple: # (rate, network, what was tried)
+    "One network, trained with mirror images or without, and the rate that one look at the choosing pictures chose."
+    train, valid, _ = plain_sets(seed)
+    return chosen_rate(lambda r: seen_with(flips, r, train, epochs, seed*100), valid, train)
+
+def seen_with(flips:bool, rate:float, train, epochs:int, seed:int)->nn.Module:
+    net = trained(MOMENTUM, rate, train, epochs, seed, new=quick_net, augment=FLIPS if flips else None, device='cpu')
+    if net.diverged or not all(p.isfinite().all() for p in net.parameters()): raise FloatingPointError(f'the loss is no number any more at the rate {rate}')
     return net.eval()
 
-@experiment('09.looks', LOOKS, protocol='Fashion-MNIST, 3,000 + 6,000 to test, fast_net 16, 16 epochs of 64, rate 0.05, several looks', seeds=5)
+@experiment('09.looks', LOOKS, protocol='Fashion-MNIST, 3,000 + 2,000 to choose + 6,000 to test, fast_net 16, 16 epochs of 64, several looks, rate chosen from 3 with one look', seeds=5)
 def look_experiment(technique, seed, epochs:int=16):
-    "Test-time augmentation of one network, trained with or without mirror images, and two networks for the price of two looks."
+    "Test-time augmentation of one network, trained with or without mirror images, and two networks for the price of two looks. The first row has the seconds of the training."
     views, flips = LOOKS[technique]
     start, cpu = time.perf_counter(), time.process_time()
-    net = Looks(looker(seed, flips, epochs), VIEWS[views]) if views else Ensemble([looker(seed, flips, epochs, k) for k in range(2)])
     train, _, test = plain_sets(seed)
-    return dict(measured(net, train, test), **calibration_of(*probabilities(net, train, test)), seconds=time.perf_counter()-start, cpu_seconds=time.process_time()-cpu)
+    rate, first, tried = looker(seed, flips, epochs)
+    net = Looks(first, VIEWS[views]) if views else Ensemble([first, seen_with(flips, rate, train, epochs, seed*100+1)])
+    return dict(measured(net, train, test), **calibration_of(*probabilities(net, train, test)), rate=rate, tried={str(r): a for r, a in tried.items()}, seconds=time.perf_counter()-start, cpu_seconds=time.process_time()-cpu)
 
 # %% ../nbs/09c_ensembles.ipynb #dfbbb727
 from .exercises import exercise, must
@@ -189,36 +202,34 @@ from .exercises import exercise, must
 @exercise('9.5', hints=['After n things the mean is m; the next one, v, changes it by (v − m)/(n + 1).', 'Whole numbers, such as the counter of batch norm, are not averaged: take the newest.'])
 def check_running(answer, rng):
     shape, n = (3, 2), int(rng.integers(4, 8))
-    states = [{'w': rng.normal(size=shape).astype(np.float32), 'count': np.int64(10*(k+1))} for k in range(n)]
+    names = [f'layer{rng.integers(100)}.weight', f'layer{rng.integers(100)}.batches']
+    states = [{names[0]: rng.normal(size=shape).astype(np.float32), names[1]: np.int64(10*(k+1))} for k in range(n)]
     mean = {k: np.copy(v) for k, v in states[0].items()}
     for k, s in enumerate(states[1:], 1):
         given = {name: np.copy(v) for name, v in mean.items()}
         mean = answer(mean, {name: np.copy(v) for name, v in s.items()}, k)
-        must(isinstance(mean, dict) and set(mean) == {'w', 'count'}, 'return a state with the same names')
-        right = np.mean([t['w'] for t in states[:k+1]], 0)
-        must(not np.allclose(mean['w'], (given['w']+s['w'])/2) or k == 1, 'the newest weights count as much as all before them', hint='the share of the newest is 1/(n + 1)')
-        must(not np.allclose(mean['w'], given['w'] + (s['w']-given['w'])/k) or np.allclose(mean['w'], right), 'the mean is divided by one too few', hint='n are in the mean, the new one is number n + 1')
-        must(np.allclose(mean['w'], right, atol=1e-5), f'the mean of {k+1} states is wrong by up to {np.abs(mean["w"]-right).max():.3f}')
-        must(np.asarray(mean['count']).dtype.kind in 'iu' and mean['count'] == s['count'], f'the counter is {mean["count"]}', hint='whole numbers are taken from the newest state')
+        must(isinstance(mean, dict) and set(mean) == set(names), 'return a state with the same names')
+        right = np.mean([t[names[0]] for t in states[:k+1]], 0)
+        must(not np.allclose(mean[names[0]], (given[names[0]]+s[names[0]])/2) or k == 1, 'the newest weights count as much as all before them', hint='the share of the newest is 1/(n + 1)')
+        must(not np.allclose(mean[names[0]], given[names[0]] + (s[names[0]]-given[names[0]])/k) or np.allclose(mean[names[0]], right), 'the mean is divided by one too few', hint='n are in the mean, the new one is number n + 1')
+        must(np.allclose(mean[names[0]], right, atol=1e-5), f'the mean of {k+1} states is wrong by up to {np.abs(mean[names[0]]-right).max():.3f}')
+        must(np.asarray(mean[names[1]]).dtype.kind in 'iu' and mean[names[1]] == s[names[1]], f'the counter is {mean[names[1]]}', hint='whole numbers are taken from the newest state')
 
 # %% ../nbs/09c_ensembles.ipynb #d71aabfd
 @exercise('9.6', hints=['The four quarter turns are `np.rot90(picture, k)` for k = 0 to 3.', 'Average the *probabilities* of the four; then turning the picture first only changes the order of the sum.'])
 def check_turns(answer, rng):
     w = rng.normal(size=(3, 25))*2
-    calls = []
     def f(picture):
-        calls.append(1)
         z = w @ np.asarray(picture, float).ravel()
         return np.exp(z-z.max())/np.exp(z-z.max()).sum()
     x = rng.normal(size=(5, 5))
     right = np.mean([f(np.rot90(x, k)) for k in range(4)], 0)
-    calls.clear()
     got = np.asarray(answer(f, x.copy()), float)
     must(got.shape == (3,), f'three probabilities are needed, got shape {got.shape}')
+    geometric = np.exp(np.mean([np.log(f(np.rot90(x, k))) for k in range(4)], 0))
+    must(not np.allclose(got/got.sum(), geometric/geometric.sum()), 'that is the mean of logarithms', hint='average probabilities')
     must(abs(got.sum()-1) < 1e-6, f'the probabilities sum to {got.sum():.3f}', hint='a mean of four, not their sum')
     turned = np.asarray(answer(f, np.rot90(x).copy()), float)
     must(not np.allclose(got, np.mean([f(x), f(x[:, ::-1])], 0)), 'that is the mean over a picture and its mirror image', hint='four turns, no mirror')
-    geometric = np.exp(np.mean([np.log(f(np.rot90(x, k))) for k in range(4)], 0))
-    must(not np.allclose(got, geometric/geometric.sum()), 'that is the mean of logarithms', hint='average probabilities')
     must(np.allclose(got, turned), 'the answer changes when the picture is turned by 90°', hint='all four turns have to be in the mean')
     must(np.allclose(got, right), f'{right.round(3).tolist()}, yours {got.round(3).tolist()}')
