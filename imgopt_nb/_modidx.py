@@ -810,6 +810,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'imgopt_nb.learners.bench_training': ('learners.html#bench_training', 'imgopt_nb/learners.py'),
                                     'imgopt_nb.learners.check_averaged': ('learners.html#check_averaged', 'imgopt_nb/learners.py'),
                                     'imgopt_nb.learners.check_speedup': ('learners.html#check_speedup', 'imgopt_nb/learners.py'),
+                                    'imgopt_nb.learners.ema_step': ('learners.html#ema_step', 'imgopt_nb/learners.py'),
                                     'imgopt_nb.learners.fast_recipe': ('learners.html#fast_recipe', 'imgopt_nb/learners.py'),
                                     'imgopt_nb.learners.flip_logits': ('learners.html#flip_logits', 'imgopt_nb/learners.py'),
                                     'imgopt_nb.learners.gpu_net': ('learners.html#gpu_net', 'imgopt_nb/learners.py'),

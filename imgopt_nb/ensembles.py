@@ -19,7 +19,7 @@ from .combining import Stacking, average, diversity, fit_weights, vote, weights_
 from .datasets import ImageSet, load_dataset
 from .figures import Table, figure, shown
 from .imbalance import calibration_of, probabilities, quick_net
-from .learners import EMA, FLIPS
+from .learners import EMA, FLIPS, ema_step
 from .loaders import make_dls
 from .losses import plain_sets
 from .members import MOMENTUM, RATES, Ensemble, bagged, brier, chosen_rate, expected_brier, out_of_bag, pair_disagreement, restarts, snapshots
@@ -87,10 +87,7 @@ class Trail:
     def step(self, net):
         self.steps += 1
         if self.ema is None: self.ema = {k: v.detach().clone() for k, v in net.state_dict().items()}
-        beta = min(self.beta, (1+self.steps)/(10+self.steps)) # as in (3.22), with a smaller β at the beginning
-        for k, v in net.state_dict().items():
-            if v.is_floating_point(): self.ema[k].lerp_(v.detach(), 1-beta)
-            else: self.ema[k].copy_(v)
+        ema_step(self.ema, net, self.beta, self.steps)
     def epoch(self, done, net):
         if done > self.first: self.swa.update(net)
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PARTS', 'FLIPS', 'RECIPE_EPOCHS', 'WITHOUT', 'profile_steps', 'ladder', 'a_step', 'ladder_rows', 'smoothed_loss',
-           'EMA', 'flip_logits', 'fast_recipe', 'recipe_run', 'recipe_experiment', 'without_experiment',
+           'ema_step', 'EMA', 'flip_logits', 'fast_recipe', 'recipe_run', 'recipe_experiment', 'without_experiment',
            'time_to_accuracy', 'race_steps', 'bench_training', 'step_table', 'race_table', 'gpu_net', 'gpu_recipe',
            'check_speedup', 'check_averaged', 'pick_device', 'precision_for', 'autocast', 'seed_everything',
            'deterministic', 'memory_advice', 'OutOfMemory', 'make_dls', 'DeviceLoader', 'Augment', 'augment_batch',
@@ -109,6 +109,16 @@ def smoothed_loss(logits, y, smoothing:float): # (N, K), (N,) → number
     return -((1-smoothing)*logp.gather(1, y[:, None])[:, 0] + smoothing*logp.mean(1)).mean()
 
 # %% ../nbs/03f_learners.ipynb #ee407a1b
+def ema_step(average:dict, # state, changed in place
+             net:nn.Module, beta:float, # 0 to 1
+             step:int):    # from 1; the first steps use a smaller beta
+    "Move an average of states one step of eq. (3.22) towards a network; whole numbers are copied."
+    beta = min(beta, (1+step)/(10+step))
+    with torch.no_grad():
+        for k, v in net.state_dict().items():
+            if v.is_floating_point(): average[k].lerp_(v, 1-beta)
+            else: average[k].copy_(v)
+
 class EMA(Callback):
     "An exponential moving average of weights and running statistics (eq. 3.22, with a smaller beta at the beginning), used for validation and kept at the end. A `Checkpoint` keeps it, too."
     order = 60
@@ -121,11 +131,7 @@ class EMA(Callback):
     def after_batch(self):
         if not self.training: return
         self.steps += 1
-        beta = min(self.beta, (1+self.steps)/(10+self.steps))
-        with torch.no_grad():
-            for k, v in self.model.state_dict().items():
-                if v.is_floating_point(): self.average[k].lerp_(v, 1-beta)
-                else: self.average[k].copy_(v)
+        ema_step(self.average, self.model, self.beta, self.steps)
     def before_validate(self):
         if self.average is not None: self.own = {k: v.clone() for k, v in self.model.state_dict().items()}; self.model.load_state_dict(self.average)
     def after_validate(self):

@@ -23,7 +23,7 @@ from .scoreboard import Scoreboard, experiment, results_file
 
 # %% ../nbs/09b_members.ipynb #9a0ac520
 class Ensemble(nn.Module):
-    "Several networks as one: (N, ...) → (N, K) logarithms of the mean of their probabilities. Raises `ValueError` without members, for weights that do not fit, and, when used, for members with different classes."
+    "Several networks as one: (N, ...) → (N, K) logarithms of the mean of their probabilities. Raises `ValueError` without members, for weights that do not fit, and, when used, for members with different classes. Weights are a setting, as a rate of dropout is: give them again when loading a state."
     def __init__(self, members,   # networks that take the same input and give (N, K) logits
                  weights=None,    # one for each, at least 0, not all 0; equal by default
                  classes=None,    # names of the classes of each member, to be compared

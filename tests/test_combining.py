@@ -78,10 +78,9 @@ def test_the_triangle_shows_the_accuracy_of_its_weights_and_the_call_makes_the_s
         with expect_fail(ValueError, words): weights_view(*bad)
 
 
-def test_stacking_learns_whom_to_believe_about_which_class_never_from_what_members_learned_by_heart_and_refuses_what_does_not_fit():
+def test_stacking_learns_whom_to_believe_about_which_class_and_refuses_what_does_not_fit():
     import numpy as np
     from fastcore.test import expect_fail
-    from imgopt_nb.imagesets import ImageSet
     rng = np.random.default_rng(0)
     t = rng.integers(0, 4, 800)
     def knows(half): # sure of its own two classes, guesses within the other two
@@ -97,6 +96,12 @@ def test_stacking_learns_whom_to_believe_about_which_class_never_from_what_membe
         with expect_fail(ValueError, words): s.predict_proba(*args)
     with expect_fail(ValueError, 'fit comes first'): Stacking().predict_proba(both)
     with expect_fail(ValueError, 'shape'): Stacking().fit(both, t[:5])
+
+
+def test_stacking_on_untouched_folds_believes_no_member_that_knows_its_training_pictures_by_heart():
+    import numpy as np
+    from imgopt_nb.imagesets import ImageSet
+    rng = np.random.default_rng(0)
     some = ImageSet(rng.integers(0, 256, (200, 4, 4), dtype=np.uint8), np.arange(200) % 2, list('ab'), dict(concept=np.arange(200)//2))
     some.pictures[:, 0, 0] = np.where(rng.random(200) < .7, some.labels, 1-some.labels)*200 # one pixel that tells, in 70%
     def heart(train, seed):

@@ -46,6 +46,15 @@ def test_the_mean_forgets_nothing_survives_bad_weights_and_statistics_are_whole_
     assert torch.allclose(middle[4].running_mean, behind.detach(), atol=1e-5) # behind dropout, which was off
     assert torch.allclose(middle[1].running_mean, flow.mean(0), atol=1e-5) and middle[1].momentum == .1 and not any(m.training for m in middle.modules())
     assert torch.allclose(middle[1].running_var, torch.stack([middle[0](v).var(0) for v, _ in x]).mean(0).detach(), atol=1e-5) and all(torch.equal(v, weights[k]) for k, v in middle.named_parameters())
+
+
+def test_statistics_that_cannot_be_taken_leave_those_from_before():
+    import torch
+    from torch import nn
+    from fastcore.test import expect_fail
+    torch.manual_seed(0)
+    middle, x = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)), [(torch.randn(16, 4), None)]*3
+    take_statistics(middle, x)
     before = {k: v.clone() for k, v in middle.state_dict().items()}
     def broken():
         yield x[0]
