@@ -1330,6 +1330,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'imgopt_nb.pruning.magnitude_masks': ('pruning.html#magnitude_masks', 'imgopt_nb/pruning.py'),
                                    'imgopt_nb.pruning.mask_experiment': ('pruning.html#mask_experiment', 'imgopt_nb/pruning.py'),
                                    'imgopt_nb.pruning.masked_run': ('pruning.html#masked_run', 'imgopt_nb/pruning.py'),
+                                   'imgopt_nb.pruning.masks_of': ('pruning.html#masks_of', 'imgopt_nb/pruning.py'),
+                                   'imgopt_nb.pruning.predicted': ('pruning.html#predicted', 'imgopt_nb/pruning.py'),
                                    'imgopt_nb.pruning.prunable': ('pruning.html#prunable', 'imgopt_nb/pruning.py'),
                                    'imgopt_nb.pruning.prune_weights': ('pruning.html#prune_weights', 'imgopt_nb/pruning.py'),
                                    'imgopt_nb.pruning.pruned_training': ('pruning.html#pruned_training', 'imgopt_nb/pruning.py'),

@@ -113,16 +113,16 @@ MEMBERS = {**{f'one network, {e} epochs': ('one', 16, e) for e in LENGTHS}, **{f
            'bagging, 4 networks, 16 epochs each': ('bag', 4, 16), 'snapshots, 4 cycles of 16 epochs': ('snap', 4, 16), 'the last snapshot': ('last', 4, 16), **{f'one network, {k} times the multiplications, 16 epochs': ('one', w, 16) for k, w in WIDTHS.items()}}
 MOMENTUM = partial(SGD, mom=.9, wd=5e-4)
 
-def chosen_rate(make, images, train)->tuple: # (what `make` gave, {rate: accuracy})
+def chosen_rate(make, images, train, rates=RATES)->tuple: # (rate, what `make` gave, {rate: accuracy})
     "`make` is a function of a rate that gives an `nn.Module`, or raises `FloatingPointError`; the best on `images` is taken. Raises `ValueError` when no rate works."
     best, tried = None, {}
-    for r in RATES:
+    for r in rates:
         try: net = make(r)
         except FloatingPointError: continue
         p, y = probabilities(net, train, images)
         tried[r] = float((p.argmax(1) == y).mean())
         if best is None or tried[r] > tried[best[0]]: best = (r, net)
-    if best is None: raise ValueError(f'the training diverged at all of {RATES}')
+    if best is None: raise ValueError(f'the training diverged at all of {rates}')
     return (*best, tried)
 
 def one_network(rate, train, epochs, seed, width=16):
