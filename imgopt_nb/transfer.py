@@ -358,7 +358,7 @@ def style_experiment(technique, seed, shrink:int=1, size:int=64):
     return timed(run)
 
 # %% ../nbs/07c_transfer.ipynb #8b2d16c3
-CLOTHES = {'probe at 96 px': None, **{f'from scratch, {e} epochs': e for e in (8, 16, 32)}, **{f'fine-tuned at 64 px, {e} epochs': e for e in (2, 4)}}
+CLOTHES = {'probe at 96 px': None, **{f'from scratch, {e} epochs': e for e in (8, 16, 32, 64)}, **{f'fine-tuned at 64 px, {e} epochs': e for e in (2, 4)}}
 
 @experiment('07.clothes', CLOTHES, protocol='Fashion-MNIST, 9,000 + 2,000, mirror images; fast_net 32 from scratch, SGD with momentum, rate 0.05; EfficientNet-Lite0 for grey pictures, AdamW, head of zeros, one rate of 1e-3, new statistics', seeds=5)
 def clothes_experiment(technique, seed, n:int=9000):
