@@ -235,6 +235,7 @@ LABS = {
                 'def three():\n    rng = np.random.default_rng(0)\n    y = rng.integers(0, 4, 300)\n    guess = lambda: rng.dirichlet(np.ones(4), 300)\n'
                 '    return [np.eye(4)[y]*a + (1-a)*guess() for a in (.4, .3, .1)], y, ("strong", "middling", "weak")\n',
                 'weights_lab(*three(), "three()")', 'middling', None),
+    'pruning': ('from imgopt_nb.pruning import pruning_lab', 'pruning_lab()', 'sparsity', ('way', 'layer')),
     'boundary': ('from imgopt_nb.penalties import boundary_lab', 'boundary_lab()', 'L2 decay', None),
     'threshold': ('from imgopt_nb.metrics import threshold_lab', 'threshold_lab()', 'miss costs', None),
     'loss': ('from imgopt_nb.losses import loss_lab', 'loss_lab()', 'q (0: log)', None),
