@@ -106,6 +106,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'imgopt_nb.channels.check_cut': ('channels.html#check_cut', 'imgopt_nb/channels.py'),
                                     'imgopt_nb.channels.check_neighbours': ('channels.html#check_neighbours', 'imgopt_nb/channels.py'),
                                     'imgopt_nb.channels.check_prunable': ('channels.html#check_prunable', 'imgopt_nb/channels.py'),
+                                    'imgopt_nb.channels.cut_groups': ('channels.html#cut_groups', 'imgopt_nb/channels.py'),
                                     'imgopt_nb.channels.cut_way': ('channels.html#cut_way', 'imgopt_nb/channels.py'),
                                     'imgopt_nb.channels.fit_shapes': ('channels.html#fit_shapes', 'imgopt_nb/channels.py'),
                                     'imgopt_nb.channels.fresh_weights': ('channels.html#fresh_weights', 'imgopt_nb/channels.py'),

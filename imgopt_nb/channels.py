@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['IMPORTANCES', 'SHARES', 'CUTS', 'kept_channels', 'check_neighbours', 'without_channels', 'reads_channels',
-           'channel_scores', 'how_many_stay', 'check_prunable', 'prune_channels', 'slopes_on', 'fit_shapes',
-           'save_pruned', 'rebuilt', 'load_pruned', 'fresh_weights', 'cut_way', 'channel_experiment', 'check_cut',
-           'check_budget']
+           'channel_scores', 'how_many_stay', 'check_prunable', 'slopes_on', 'cut_groups', 'prune_channels',
+           'fit_shapes', 'save_pruned', 'rebuilt', 'load_pruned', 'fresh_weights', 'cut_way', 'channel_experiment',
+           'check_cut', 'check_budget']
 
 # %% ../nbs/10b_channels.ipynb #85e1d456
 import copy, json, warnings
@@ -107,6 +107,22 @@ def check_prunable(net, share, importance, batch, round_to):
     if not any(isinstance(m, nn.Linear) for m in net.modules()): raise ValueError('the network has no linear layer at its end, whose classes would be kept')
 
 # %% ../nbs/10b_channels.ipynb #dd181c78
+def slopes_on(net, batch, like):
+    "Gradients of the loss on a batch. Raises `ValueError` for a loss that is not finite."
+    x, y = (torch.as_tensor(v).as_subclass(torch.Tensor).to(like.device) for v in batch)
+    loss = F.cross_entropy(net(x.to(like.dtype)).float(), y)
+    if not loss.isfinite(): raise ValueError('the loss on the batch is not finite: are there NaN in the pictures?')
+    loss.backward()
+
+def cut_groups(net, x, head, importance, stay):
+    "Take channels out of every group of a network, in place; `stay` says how many of n remain."
+    import torch_pruning as tp
+    groups = list(tp.DependencyGraph().build_dependency(net, x).get_all_groups(ignored_layers=[head], root_module_types=[nn.Conv2d, nn.Linear]))
+    scores = [channel_scores(g, len(g[0].idxs), importance) for g in groups] # all, before anything is cut
+    for g, v in zip(groups, scores):
+        if gone := len(v)-stay(len(v)): g.prune(sorted(v.argsort(stable=True)[:gone].tolist()))
+
+# %% ../nbs/10b_channels.ipynb #a946cf24
 def prune_channels(net:nn.Module,   # a classifier that ends in a linear layer
                    shape,           # of one input, such as (3, 128, 128)
                    share:float,     # of the channels of each layer that go, 0 to below 1
@@ -116,37 +132,25 @@ def prune_channels(net:nn.Module,   # a classifier that ends in a linear layer
                    seed:int=0,      # for 'chance'
                   )->nn.Module:     # a copy with smaller layers
     "Channels go with all that hangs on them, on torch-pruning's graph of dependencies; the classes stay. Raises `ValueError` as `check_prunable`, and for inputs that do not fit and networks that cannot be cut like this; the network itself stays as it is."
-    import torch_pruning as tp
     check_prunable(net, share, importance, batch, round_to)
     small, some = copy.deepcopy(net).eval().requires_grad_(True), next(net.parameters())
-    x, head = torch.zeros(1, *shape, device=some.device, dtype=some.dtype), last_linear(small)[1]
+    x, said = torch.zeros(1, *shape, device=some.device, dtype=some.dtype), lambda e: str(e).splitlines()[0] if str(e) else type(e).__name__
     with torch.random.fork_rng(devices=[]), torch.enable_grad(), warnings.catch_warnings():
         torch.manual_seed(seed)
         warnings.simplefilter('ignore')
         try:
             before = small(x).shape
             if importance == 'taylor': slopes_on(small, batch, some)
-        except (RuntimeError, IndexError) as e: raise ValueError(f'the network does not take what it was given, shape {tuple(shape)} (and batch): {str(e).splitlines()[0]}') from None
+        except (RuntimeError, IndexError) as e: raise ValueError(f'the network does not take what it was given, shape {tuple(shape)} (and batch): {said(e)}') from None
         try:
-            groups = list(tp.DependencyGraph().build_dependency(small, x).get_all_groups(ignored_layers=[head], root_module_types=[nn.Conv2d, nn.Linear]))
-            counts = [len(g[0].idxs) for g in groups]
-            scores = [channel_scores(g, n, importance) for g, n in zip(groups, counts)] # all, before anything is cut
-            for g, n, v in zip(groups, counts, scores):
-                if gone := n-how_many_stay(n, share, round_to): g.prune(sorted(v.argsort(stable=True)[:gone].tolist()))
+            cut_groups(small, x, last_linear(small)[1], importance, partial(how_many_stay, share=share, round_to=round_to))
             after = small(x).shape
-        except Exception as e: raise ValueError(f'{type(net).__name__} cannot lose channels on its graph ({str(e).splitlines()[0] if str(e) else type(e).__name__}); plain convolutional networks can, without attention, groups, or buffers that know the number of channels') from None
+        except Exception as e: raise ValueError(f'{type(net).__name__} cannot lose channels on its graph ({said(e)}); plain convolutional networks can, without attention, groups, or buffers that know the number of channels') from None
     if after != before: raise ValueError(f'the pruned network gives {tuple(after)} instead of {tuple(before)}')
     modes, grads = {n: m.training for n, m in net.named_modules()}, {n: p.requires_grad for n, p in net.named_parameters()}
     for n, m in small.named_modules(): m.training = modes[n]
     for n, p in small.named_parameters(): p.grad, p.requires_grad = None, grads[n]
     return small
-
-def slopes_on(net, batch, like):
-    "Gradients of the loss on a batch. Raises `ValueError` for a loss that is not finite."
-    x, y = (torch.as_tensor(v).as_subclass(torch.Tensor).to(like.device) for v in batch)
-    loss = F.cross_entropy(net(x.to(like.dtype)).float(), y)
-    if not loss.isfinite(): raise ValueError('the loss on the batch is not finite: are there NaN in the pictures?')
-    loss.backward()
 
 # %% ../nbs/10b_channels.ipynb #2ef65c23
 def fit_shapes(net:nn.Module, # changed in place

@@ -50,6 +50,7 @@ def smallest_off(weights:torch.Tensor, sparsity:float)->torch.Tensor: # a mask o
     mask[(a == edge).nonzero()[:n-int((a < edge).sum())]] = False
     return mask.view(weights.shape)
 
+# %% ../nbs/10a_pruning.ipynb #34dbc6ae
 def magnitude_masks(net:nn.Module,
                     sparsity,            # share of weights that go, 0 to 1; or name → share, for single layers
                     how:str='layer',     # each layer by itself, or 'global'
@@ -219,6 +220,7 @@ def class_names()->list:
     info = ImageNetInfo()
     return [info.index_to_description(k).split(',')[0] for k in range(1000)]
 
+# %% ../nbs/10a_pruning.ipynb #f951116e
 def filter_sheet(weight:torch.Tensor, # (N, 3, h, w)
                  cell:int=32, cols:int=8)->np.ndarray: # uint8
     "Filters as colour pictures, zero in middle grey."

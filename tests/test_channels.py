@@ -80,7 +80,6 @@ def test_a_pruned_network_is_the_same_in_a_fresh_process_and_files_that_are_some
     from pathlib import Path
     import numpy as np
     import torch
-    from torch import nn
     from fastcore.test import expect_fail
     from safetensors.torch import save_file
     from imgopt_nb.models import create_model
@@ -104,6 +103,13 @@ def test_a_pruned_network_is_the_same_in_a_fresh_process_and_files_that_are_some
         with expect_fail(ValueError, 'another architecture'): save_pruned(f'{d}/wrong.safetensors', small, 'resnet18', 7, 3, 64)
         with expect_fail(ValueError, 'not a smaller'): save_pruned(f'{d}/wrong.safetensors', create_model('fast_net', 12, 1), 'fast_net', 10, 1, 28)
         assert not Path(f'{d}/wrong.safetensors').exists()
+
+
+def test_shapes_that_do_not_fit_each_other_are_refused_and_grouped_convolutions_and_half_precision_are_fitted():
+    import torch
+    from torch import nn
+    from fastcore.test import expect_fail
+    from imgopt_nb.models import create_model
     state = prune_channels(create_model('fast_net', 10, 1), (1, 28, 28), .5).state_dict()
     broken = {**state, '1.0.weight': state['1.0.weight'][:, :-1]}
     with expect_fail(ValueError, 'fit each other'): rebuilt(dict(name='fast_net', n_classes=10, in_channels=1, size=28), broken)
@@ -117,29 +123,27 @@ def test_a_pruned_network_is_the_same_in_a_fresh_process_and_files_that_are_some
 def test_every_kind_of_cutting_has_a_run_that_the_scoreboard_takes_shapes_are_equal_and_weights_anew_are_new():
     import copy, tempfile
     from pathlib import Path
+    from unittest.mock import patch
     import torch
     from fastcore.test import expect_fail
     from imgopt_nb.losses import plain_sets
     from imgopt_nb.members import first_member
     from imgopt_nb.models import create_model
     from imgopt_nb.scoreboard import Scoreboard
-    whole_sets = plain_sets
-    def tiny_sets(seed):
-        a, b, c = whole_sets(seed)
-        return a[range(192)], b[range(0, 2000, 50)], c[range(0, 6000, 100)]
-    places = [channel_experiment.fn.__globals__, first_member.__wrapped__.__globals__]
-    kept = [p['plain_sets'] for p in places]
-    for p in places: p['plain_sets'] = tiny_sets
+    few = plain_sets(0)[0][range(192)]
+    tiny_sets = lambda seed: (few, few[range(40)], few[range(60)])
     first_member.cache_clear()
-    try:
+    @patch.dict(channel_experiment.fn.__globals__, plain_sets=tiny_sets)
+    @patch.dict(first_member.__wrapped__.__globals__, plain_sets=tiny_sets)
+    def tried_cuts():
         found = {t: channel_experiment.fn(t, 0, 16) for t in ('16 epochs', 'not pruned, 16 + 8 epochs', 'not pruned, 24 epochs', *[f'{how}, 50% of the channels gone' for how in IMPORTANCES], 'this shape, weights anew, 50% gone', 'this shape, weights anew, 50% gone, same compute')}
         base = first_member(0, 32, 16, 16)[1]
         state = copy.deepcopy(base.state_dict())
         cut, anew = (cut_way(how, .5, 1e-12, 0, 16) for how in ('scale', 'anew')) # a rate of nothing
-        assert all(torch.equal(v, state[k]) for k, v in base.state_dict().items())
-    finally:
-        for p, k in zip(places, kept): p['plain_sets'] = k
-        first_member.cache_clear()
+        return found, base, state, cut, anew
+    found, base, state, cut, anew = tried_cuts()
+    first_member.cache_clear()
+    assert all(torch.equal(v, state[k]) for k, v in base.state_dict().items())
     small = prune_channels(base, (1, 28, 28), .5)
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(cut.parameters(), small.parameters())) and [p.shape for p in anew.parameters()] == [p.shape for p in small.parameters()] and not torch.allclose(anew[0][0].weight, small[0][0].weight, atol=1e-3)
     assert found['16 epochs']['params'] == found['not pruned, 24 epochs']['params'] and len({r['macs'] for t, r in found.items() if '50%' in t}) == 1 and .2 < found['magnitude, 50% of the channels gone']['macs']/found['16 epochs']['macs'] < .35

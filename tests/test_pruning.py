@@ -27,9 +27,18 @@ def test_masks_take_the_smallest_exactly_as_many_as_asked_for_and_refuse_what_th
     assert abs(sparsity_of(prune_weights(last, .5, 'global')[0])-.5) < 1e-9
     for args, words in (((small, -.1), 'lies in'), ((small, 1.1), 'lies in'), ((small, float('nan')), 'lies in'), ((small, .5, 'all'), "got 'all'"), ((small, {'7.weight': .5}), 'no layers'), ((small, {'3.weight': .5}, 'global'), 'how="layer"'), ((nn.ReLU(), .5), 'no convolution')):
         with expect_fail(ValueError, words): magnitude_masks(*args)
+
+
+def test_masks_of_other_kinds_and_networks_without_plain_weights_are_refused_and_nothing_is_changed_then():
+    import numpy as np
+    import torch
+    from torch import nn
+    from torch.nn.utils.parametrizations import weight_norm
+    from fastcore.test import expect_fail
+    torch.manual_seed(0)
+    small = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(16, 5))
     for mask in (torch.ones(5, 16), np.ones((5, 16), bool)):
         with expect_fail(ValueError, 'booleans'): apply_masks(small, {'3.weight': mask})
-    from torch.nn.utils.parametrizations import weight_norm
     with expect_fail(ValueError, 'permanent'): prunable(weight_norm(nn.Linear(3, 2)))
     with expect_fail(ValueError, 'no convolution'): sparsity_of(nn.ReLU())
     with expect_fail(ValueError, 'lies in'): smallest_off(torch.ones(3), 1.5)
@@ -111,44 +120,56 @@ def test_sensitivity_prunes_one_layer_at_a_time_and_leaves_the_network_as_it_was
     with expect_fail(ValueError, 'no convolution'): sensitivity(nn.ReLU(), look)
 
 
-def test_every_way_of_masking_has_a_run_that_the_scoreboard_takes_with_the_zeros_it_says_and_rewinding_begins_where_the_network_began():
-    import copy, tempfile
-    from functools import partial
-    from pathlib import Path
+def test_every_way_of_masking_takes_the_masks_it_says_and_rewinding_begins_where_the_network_began():
+    import copy
+    from unittest.mock import patch
     import torch
     from imgopt_nb.losses import plain_sets
-    from imgopt_nb.members import chosen_rate, first_member, one_network
-    from imgopt_nb.models import fast_net
-    from imgopt_nb.scoreboard import Scoreboard
-    whole_sets = plain_sets
-    def tiny_sets(seed):
-        a, b, c = whole_sets(seed)
-        return a[range(192)], b[range(0, 2000, 50)], c[range(0, 6000, 100)]
-    places = [f.fn.__globals__ if hasattr(f, 'fn') else getattr(f, '__wrapped__', f).__globals__ for f in (mask_experiment, first_member)]
-    kept = [p['plain_sets'] for p in places]
-    for p in places: p['plain_sets'] = tiny_sets
+    from imgopt_nb.members import first_member, one_network
+    few = plain_sets(0)[0][range(192)]
+    tiny_sets = lambda seed: (few, few[range(40)], few[range(60)])
     first_member.cache_clear()
-    try:
-        found = {t: mask_experiment.fn(t, 0, 16) for t in ('16 epochs', 'not pruned, 16 + 8 epochs', *[f'{way}, {zeros(2)}' for way in WAYS], 'narrow, width 2', f'one shot, global, {zeros(2)}, 24 epochs more')}
+    @patch.dict(mask_experiment.fn.__globals__, plain_sets=tiny_sets)
+    @patch.dict(first_member.__wrapped__.__globals__, plain_sets=tiny_sets)
+    def tried_ways():
         base = first_member(0, 16, 16, 16)[1]
         state = copy.deepcopy(base.state_dict())
         made = {w: pruned_way(w, .9, 8, .01, 0, 16) for w in (*WAYS, 'on')}
         still, strange = (pruned_way(way, 0., 24, 1e-12, 0, 16) for way in ('rewound', 'rewound, other weights')) # a rate of nothing
-        begun = one_network(1e-12, tiny_sets(0)[0], 1, 0)
-        assert all(torch.equal(v, state[k]) for k, v in base.state_dict().items()) # nobody has touched it
-    finally:
-        for p, k in zip(places, kept): p['plain_sets'] = k
-        first_member.cache_clear()
-    zeros_of = {way: {n: w == 0 for n, w in prunable(net).items()} for way, net in made.items()}
+        return base, state, made, still, strange
+    base, state, made, still, strange = tried_ways()
+    first_member.cache_clear()
+    assert all(torch.equal(v, state[k]) for k, v in base.state_dict().items()) # nobody has touched it
+    zeros_of = {way: {n: w == 0 for n, w in prunable(v).items()} for way, v in made.items()}
     same = lambda a, b: all(torch.equal(zeros_of[a][n], b[n]) for n in b)
     shares_of = lambda z: [round(v.double().mean().item(), 3) for v in z.values()]
     by_layer, over_all = ({n: ~m for n, m in magnitude_masks(base, .9, how).items()} for how in ('layer', 'global'))
     assert same('one shot, by layer', by_layer) and same('one shot, global', over_all) and same('rewound', over_all) and same('rewound, other weights', over_all)
-    assert shares_of(zeros_of['by chance, by layer']) == shares_of(by_layer) and shares_of(zeros_of['by chance, shares of global']) == shares_of(over_all) != shares_of(by_layer) and not same('by chance, by layer', by_layer) and not same('by chance, shares of global', over_all)
+    assert shares_of(zeros_of['by chance, by layer']) == shares_of(by_layer) and not same('by chance, by layer', by_layer)
+    assert shares_of(zeros_of['by chance, shares of global']) == shares_of(over_all) != shares_of(by_layer) and not same('by chance, shares of global', over_all)
     assert abs(sparsity_of(made['growing, global'])-.9) < .002 and sparsity_of(made['on']) == 0 and not any(torch.equal(w, v) for w, v in zip(prunable(made['on']).values(), prunable(base).values()))
     gap = lambda a, b: max((v-w).abs().max().item() for v, w in zip(prunable(a).values(), prunable(b).values()))
+    begun = one_network(1e-12, few, 1, 0)
     assert gap(still, begun) < 1e-6 and gap(strange, begun) > .05 and gap(still, base) > 1e-3
-    assert found['16 epochs']['left'] == found['not pruned, 16 + 8 epochs']['left'] and len({r['left'] for t, r in found.items() if 'zeros' in t or 'narrow' in t}) == 1 # as many as the narrow one
+
+
+def test_every_way_of_masking_has_a_run_that_the_scoreboard_takes_with_as_many_weights_as_the_narrow_network():
+    import tempfile
+    from pathlib import Path
+    from unittest.mock import patch
+    from imgopt_nb.losses import plain_sets
+    from imgopt_nb.members import first_member
+    from imgopt_nb.scoreboard import Scoreboard
+    few = plain_sets(0)[0][range(192)]
+    tiny_sets = lambda seed: (few, few[range(40)], few[range(60)])
+    first_member.cache_clear()
+    @patch.dict(mask_experiment.fn.__globals__, plain_sets=tiny_sets)
+    @patch.dict(first_member.__wrapped__.__globals__, plain_sets=tiny_sets)
+    def tried_rows():
+        return {t: mask_experiment.fn(t, 0, 16) for t in ('16 epochs', 'not pruned, 16 + 8 epochs', *[f'{way}, {zeros(2)}' for way in WAYS], 'narrow, width 2', f'one shot, global, {zeros(2)}, 24 epochs more')}
+    found = tried_rows()
+    first_member.cache_clear()
+    assert found['16 epochs']['left'] == found['not pruned, 16 + 8 epochs']['left'] and len({r['left'] for t, r in found.items() if 'zeros' in t or 'narrow' in t}) == 1
     assert all(r['rate'] in RATES and r['state'] == found['16 epochs']['state'] and r['zipped'] < .4*found['16 epochs']['zipped'] for t, r in found.items() if 'zeros' in t)
     with tempfile.TemporaryDirectory() as d:
         for name, run in found.items(): Scoreboard(Path(d)/'x.jsonl').add(name, mask_experiment.protocol, 0, **run)
