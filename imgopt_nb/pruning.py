@@ -265,7 +265,7 @@ def pruning_view(sparsity:float=.5, how:str='global', photo:str='cat')->np.ndarr
 def pruning_lab()->Lab:
     "Sliders for the sparsity and the way."
     import ipywidgets as w
-    controls = sliders(sparsity=w.FloatSlider(.3, min=0, max=1, step=.02, description='sparsity'), how=w.Dropdown(options=['global', 'layer'], description='way'), photo=w.Dropdown(options=list(lab_photos()), description='photograph'))
+    controls = sliders(sparsity=w.FloatSlider(.3, min=0, max=1, step=.02, description='sparsity'), how=w.Dropdown(options=['global', 'layer'], description='way'), photo=w.Dropdown(options=list(lab_photos()), description='photo'))
     call = lambda **kw: 'from imgopt_nb.pruning import pruning_view\npicture = pruning_view(' + ', '.join(f'{k}={v!r}' for k, v in kw.items()) + ')'
     sheet = np.vstack([pruning_view(s, how) for s, how in ((0., 'global'), (.3, 'global'), (.5, 'global'), (.5, 'layer'))])
     return Lab(pruning_view, controls, call, sheet, 'a cat with 0, 30 and 50 per cent of all weights at zero, and with 50 per cent layer by layer')
