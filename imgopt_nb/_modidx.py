@@ -1658,6 +1658,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'imgopt_nb.transfer.option_experiment': ('transfer.html#option_experiment', 'imgopt_nb/transfer.py'),
                                     'imgopt_nb.transfer.option_run': ('transfer.html#option_run', 'imgopt_nb/transfer.py'),
                                     'imgopt_nb.transfer.pieces': ('transfer.html#pieces', 'imgopt_nb/transfer.py'),
+                                    'imgopt_nb.transfer.plateau_experiment': ('transfer.html#plateau_experiment', 'imgopt_nb/transfer.py'),
                                     'imgopt_nb.transfer.probed': ('transfer.html#probed', 'imgopt_nb/transfer.py'),
                                     'imgopt_nb.transfer.put_probe': ('transfer.html#put_probe', 'imgopt_nb/transfer.py'),
                                     'imgopt_nb.transfer.save_classifier': ('transfer.html#save_classifier', 'imgopt_nb/transfer.py'),
