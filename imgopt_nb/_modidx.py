@@ -1661,6 +1661,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'imgopt_nb.transfer.plateau_experiment': ('transfer.html#plateau_experiment', 'imgopt_nb/transfer.py'),
                                     'imgopt_nb.transfer.probed': ('transfer.html#probed', 'imgopt_nb/transfer.py'),
                                     'imgopt_nb.transfer.put_probe': ('transfer.html#put_probe', 'imgopt_nb/transfer.py'),
+                                    'imgopt_nb.transfer.rate_experiment': ('transfer.html#rate_experiment', 'imgopt_nb/transfer.py'),
                                     'imgopt_nb.transfer.save_classifier': ('transfer.html#save_classifier', 'imgopt_nb/transfer.py'),
                                     'imgopt_nb.transfer.scored': ('transfer.html#scored', 'imgopt_nb/transfer.py'),
                                     'imgopt_nb.transfer.scratch_net': ('transfer.html#scratch_net', 'imgopt_nb/transfer.py'),
