@@ -13,7 +13,7 @@ from torch import nn
 import json
 import numpy as np
 import torch
-from imgopt_nb.transfer import Classifier, RATES, SCRATCH, STYLE_NAMES, TUNING, best_setting, budget_experiment, clothes_experiment, curve_experiment, curve_run, epochs_for, fine_tune, fold_choice, fold_of, inner_split, layer_groups, load_classifier, logits_on, option_experiment, option_run, plateau_experiment, put_probe, save_classifier, scored, some_of_each, style_experiment, tuned_on, without_style, wrong_scale_experiment
+from imgopt_nb.transfer import Classifier, RATES, SCRATCH, STYLE_NAMES, TUNING, best_setting, budget_experiment, clothes_experiment, curve_experiment, curve_run, epochs_for, fine_tune, fold_choice, fold_of, inner_split, layer_groups, load_classifier, logits_on, option_experiment, option_run, plateau_experiment, put_probe, rate_experiment, save_classifier, scored, some_of_each, style_experiment, tuned_on, without_style, wrong_scale_experiment
 
 
 def test_groups_hold_every_weight_once_from_the_input_to_the_head():
@@ -152,14 +152,14 @@ def test_every_experiment_has_runs_of_every_kind_and_the_scoreboard_takes_them()
         for e, name, kw in ((curve_experiment, 'fine-tuned, all', dict(shrink=100, size=32)), (curve_experiment, 'from scratch, 5 of each', dict(shrink=100)), (budget_experiment, 'fine-tuned, all, 0.5 of the steps', dict(shrink=50, size=32)),
                             (option_experiment, 'probe', small), (option_experiment, 'random weights', small), (option_experiment, 'head of zeros, gradual', small), (wrong_scale_experiment, 'probe: from 0 to 255', small),
                             (wrong_scale_experiment, 'fine-tuned, new statistics: from 0 to 1', small), (style_experiment, 'fine-tuned, style never seen', dict(shrink=100, size=32)), (style_experiment, 'probe, style seen', dict(size=32)),
-                            (curve_experiment, 'halfway, all', dict(shrink=100, size=32)), (clothes_experiment, 'fine-tuned at 64 px, 2 epochs', dict(n=64)), (clothes_experiment, 'from scratch, 8 epochs', dict(n=64)), (plateau_experiment, 'all, 8 times the steps', dict(shrink=1200))): runs_of.append((e, name, e.fn(name, 0, **kw)))
+                            (curve_experiment, 'halfway, all', dict(shrink=100, size=32)), (clothes_experiment, 'fine-tuned at 64 px, 2 epochs', dict(n=64)), (clothes_experiment, 'from scratch, 8 epochs', dict(n=64)), (plateau_experiment, 'all, 8 times the steps', dict(shrink=1200)), (rate_experiment, 'fine-tuned, all, rate 1e-05', dict(shrink=300, size=32))): runs_of.append((e, name, e.fn(name, 0, **kw)))
     finally:
         inside['fold_of'] = kept
         fold_choice.cache_clear(), curve_run.cache_clear()
     with tempfile.TemporaryDirectory() as d:
         filled = Scoreboard(Path(d)/'x.jsonl')
         for e, name, run in runs_of: filled.add(name, e.protocol, 0, **run)
-        assert len(Scoreboard(Path(d)/'x.jsonl').rows) == 14
+        assert len(Scoreboard(Path(d)/'x.jsonl').rows) == 15
     assert all(0 <= run['accuracy'] <= 1 and run['cpu_seconds'] > 0 for _, _, run in runs_of) and runs_of[0][2]['macs'] > 1e6
 
 
